@@ -1,0 +1,5 @@
+//! Bytes to our own span type, once, at the edge.
+
+pub mod span;
+
+pub use span::{Attributes, Resource, Scope, Span, Status, Value};

@@ -1,0 +1,3 @@
+//! OTLP in, recognise, price, commit, acknowledge; settle; OTLP out.
+
+pub mod decode;

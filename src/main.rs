@@ -1,0 +1,3 @@
+//! The costflame binary.
+
+fn main() {}
