@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::{Counter, TokenClass, Usage, Usd};
 
 /// Identity of a catalog snapshot: the first 8 bytes of the SHA-256 of its source text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct CatalogId(pub [u8; 8]);
 
 /// Which rule decided whether cached and cache-written tokens are part of the reported input.
@@ -125,7 +127,9 @@ impl Flags {
 
     /// The flags that are set, in order.
     pub fn iter(self) -> impl Iterator<Item = Flag> {
-        Flag::ALL.into_iter().filter(move |flag| self.contains(*flag))
+        Flag::ALL
+            .into_iter()
+            .filter(move |flag| self.contains(*flag))
     }
 }
 

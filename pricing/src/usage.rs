@@ -124,7 +124,7 @@ impl Counter {
 /// Usage in normal form: disjoint token classes and other billed units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Usage {
-    /// Tokens by [`TokenClass`], each at most 2⁵³.
+    /// Tokens by [`TokenClass`], each at most 2⁵³ as far as reported.
     pub tokens: [u64; TokenClass::ALL.len()],
     /// Other units by [`Counter`].
     pub counters: [u64; Counter::ALL.len()],
@@ -185,14 +185,20 @@ impl Usage {
     }
 
     fn sum(&self, wanted: impl Fn(TokenClass) -> bool) -> u64 {
-        TokenClass::ALL.into_iter().filter(|class| wanted(*class)).map(|class| self.get(class)).sum()
+        TokenClass::ALL
+            .into_iter()
+            .filter(|class| wanted(*class))
+            .map(|class| self.get(class))
+            .sum()
     }
 }
 
 /// What a span said about usage, before the classes are made disjoint. `None` = not said.
 ///
 /// Parts (`cache_read`, `reasoning`, …) are counted inside `input` and `output` when
-/// [`crate::Accounting`] says inclusive, beside them when it says exclusive.
+/// [`crate::Accounting`] says inclusive, beside them when it says exclusive. With
+/// [`crate::Accounting::Disjoint`] every field is a class of its own: `cache_write` is without
+/// `cache_write_1h`, `cache_read` and `audio_in` are without `cache_read_audio`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReportedUsage {
     /// Total or uncached input tokens.

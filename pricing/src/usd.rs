@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 pub const PICO_PER_USD: i128 = 1_000_000_000_000;
 
 /// An amount in pico-dollars, range ±9.2 million USD.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Usd(pub i64);
 
