@@ -31,7 +31,10 @@ impl<'a> Attributes<'a> {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
-        self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| *value)
+        self.0
+            .iter()
+            .find(|(known, _)| *known == key)
+            .map(|(_, value)| *value)
     }
 
     /// The value of a key if it is text that is not empty.
