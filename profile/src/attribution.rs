@@ -1,5 +1,7 @@
 //! Who and what a call is attributed to.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
@@ -28,6 +30,9 @@ pub struct Attribution {
 }
 
 impl Attribution {
+    /// Most tags a call may have, inherited ones included.
+    pub const MAX_TAGS: usize = 128;
+
     /// True when nothing is attributed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -35,15 +40,11 @@ impl Attribution {
     }
 
     /// This span's values over those of its ancestors: the nearest wins, key by key.
+    ///
+    /// At most [`Self::MAX_TAGS`] tags are taken over: all of this span's own, then the ancestors' in order of their keys.
     #[must_use]
     pub fn or(&self, ancestor: &Self) -> Self {
         let pick = |near: &Option<Text>, far: &Option<Text>| near.clone().or_else(|| far.clone());
-        let mut tags = self.tags.clone();
-        for (key, value) in &ancestor.tags {
-            if let Err(place) = tags.binary_search_by(|(known, _)| known.cmp(key)) {
-                tags.insert(place, (key.clone(), value.clone()));
-            }
-        }
         Self {
             environment: pick(&self.environment, &ancestor.environment),
             feature: pick(&self.feature, &ancestor.feature),
@@ -53,7 +54,41 @@ impl Attribution {
             tool: pick(&self.tool, &ancestor.tool),
             prompt: pick(&self.prompt, &ancestor.prompt),
             prompt_version: pick(&self.prompt_version, &ancestor.prompt_version),
-            tags,
+            tags: merged(&self.tags, &ancestor.tags),
         }
     }
+
+    /// [`Self::or`] without a copy where one side adds nothing.
+    pub(crate) fn inherited(own: &Arc<Self>, ancestor: &Arc<Self>) -> Arc<Self> {
+        if Arc::ptr_eq(own, ancestor) || ancestor.is_empty() {
+            return Arc::clone(own);
+        }
+        if own.is_empty() || own == ancestor {
+            return Arc::clone(ancestor);
+        }
+        Arc::new(own.or(ancestor))
+    }
+}
+
+fn merged(near: &[(Text, Text)], far: &[(Text, Text)]) -> Vec<(Text, Text)> {
+    let room = Attribution::MAX_TAGS.saturating_sub(near.len());
+    let new: Vec<_> = far
+        .iter()
+        .filter(|(key, _)| find(near, key).is_err())
+        .take(room)
+        .collect();
+    let mut tags = Vec::with_capacity(near.len() + new.len());
+    let mut near = near.iter().peekable();
+    for tag in new {
+        while let Some(own) = near.next_if(|own| own.0 < tag.0) {
+            tags.push(own.clone());
+        }
+        tags.push(tag.clone());
+    }
+    tags.extend(near.cloned());
+    tags
+}
+
+fn find(tags: &[(Text, Text)], key: &Text) -> Result<usize, usize> {
+    tags.binary_search_by(|(known, _)| known.cmp(key))
 }

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// What a frame stands for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum FrameKind {
@@ -26,8 +28,14 @@ pub enum FrameKind {
 
 impl FrameKind {
     /// Every kind; the index is the stored number.
-    pub const ALL: [Self; 6] =
-        [Self::Request, Self::Agent, Self::Workflow, Self::Tool, Self::Step, Self::Model];
+    pub const ALL: [Self; 6] = [
+        Self::Request,
+        Self::Agent,
+        Self::Workflow,
+        Self::Tool,
+        Self::Step,
+        Self::Model,
+    ];
 
     /// The name used in the API and in exports.
     #[must_use]

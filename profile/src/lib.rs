@@ -1,12 +1,29 @@
 //! The cost tree. Pure: no I/O, no clock, no async.
 //!
-//! Spans of one trace ([`span`]) are settled into calls at call paths; everything else here adds
-//! up, prunes, compares and exports the trees that follow.
+//! Landed spans of one trace ([`span`]) are put into a canonical order, each call is counted once
+//! ([`counting`]) and placed at its call path with what it inherits ([`place`], [`attribution`]):
+//! that is [`settle`]. Calls seen in more than one trace claim one [`identity`], and an
+//! [`election`] decides. Everything after that adds up, prunes, compares and exports the trees
+//! that follow.
 
 pub mod attribution;
+pub mod counting;
+pub mod election;
 pub mod frame;
+pub mod identity;
+mod nearest;
+mod order;
+pub mod pairs;
+pub mod place;
+pub mod settle;
 pub mod span;
+mod usage_match;
 
 pub use attribution::Attribution;
+pub use counting::Rule;
+pub use election::{Verdict, elect};
 pub use frame::{Frame, FrameKind, PathId};
+pub use identity::{Claim, Identity, Twin};
+pub use place::PathRow;
+pub use settle::{Excluded, Settled, SettledCall, TraceSummary, settle};
 pub use span::{Call, Role, Signal, Span, SpanId, SpanKind, Text, TraceId};

@@ -1,0 +1,224 @@
+//! Where in the cost tree a call belongs: its path, and what it inherits on the way down.
+
+use std::{collections::HashSet, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Attribution, Frame, FrameKind, PathId, Rule, Span, Text,
+    counting::State,
+    order::{Forest, Parent},
+};
+
+/// Most frames of a call path. Of a deeper one the first 510 stay, `(deeper)` stands for the rest,
+/// and the call's own frame ends it.
+pub const MAX_FRAMES: usize = 512;
+
+/// Longest model name in a frame, bytes; a longer one is cut.
+const MAX_LABEL: usize = 120;
+
+/// One call path of the trie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathRow {
+    /// [`PathId::of`] the parent and the frame.
+    pub id: PathId,
+    /// `None` = the frame is at the top.
+    pub parent: Option<PathId>,
+    /// The last frame of the path.
+    pub frame: Frame,
+}
+
+/// Where a call was placed.
+pub(crate) struct Place {
+    pub(crate) path: PathId,
+    pub(crate) attribution: Arc<Attribution>,
+}
+
+/// The places of all calls by node, and every path on the way to them, parents first.
+pub(crate) struct Places {
+    pub(crate) by_node: Vec<Option<Place>>,
+    pub(crate) paths: Vec<PathRow>,
+}
+
+/// What is known at a node about everything above it and itself.
+#[derive(Clone)]
+struct Above {
+    path: Option<PathId>,
+    frames: usize,
+    folded: bool,
+    attribution: Arc<Attribution>,
+}
+
+/// Places every call. Linear in the spans, and touches only calls and what is above them.
+pub(crate) fn place<R: AsRef<Span>>(
+    project: i32,
+    rows: &[R],
+    forest: &Forest,
+    states: &[State],
+) -> Places {
+    let mut trie = Trie {
+        project,
+        known: HashSet::new(),
+        paths: Vec::new(),
+    };
+    let needed = above_calls(forest, states);
+    let nothing = Arc::new(Attribution::default());
+    let mut at: Vec<Option<Above>> = vec![None; states.len()];
+    let mut by_node: Vec<Option<Place>> =
+        std::iter::repeat_with(|| None).take(states.len()).collect();
+    for &node in forest.order.iter().filter(|node| needed[**node]) {
+        let span = rows[forest.nodes[node].place].as_ref();
+        let top = |path, frames| Above {
+            path,
+            frames,
+            folded: false,
+            attribution: Arc::clone(&nothing),
+        };
+        let above = match forest.parent[node] {
+            Parent::Root => top(None, 0),
+            Parent::Missing => top(Some(trie.child(None, missing_parent())), 1),
+            Parent::Node(above) => at[above].clone().unwrap_or_else(|| top(None, 0)),
+        };
+        let attribution = Attribution::inherited(&own_attribution(span), &above.attribution);
+        let is_model = span.kind == FrameKind::Model;
+        let here = match states[node] {
+            State::Plain => trie.step(&above, own_frame(span)),
+            State::Counts | State::Out { .. } => {
+                let here = if is_model {
+                    above.clone()
+                } else {
+                    trie.step(&above, own_frame(span))
+                };
+                let own = if is_model {
+                    own_frame(span)
+                } else {
+                    model_frame(rows[forest.nodes[node].source].as_ref())
+                };
+                let path = trie.child(here.path, own);
+                by_node[node] = Some(Place {
+                    path,
+                    attribution: Arc::clone(&attribution),
+                });
+                match states[node] {
+                    // The call below stands for it, so its frame would repeat that call's.
+                    State::Out {
+                        rule: Rule::SameResponse | Rule::Wrapper,
+                        ..
+                    } => here,
+                    _ if is_model => trie.step(&above, own_frame(span)),
+                    _ => here,
+                }
+            }
+        };
+        at[node] = Some(Above {
+            attribution,
+            ..here
+        });
+    }
+    Places {
+        by_node,
+        paths: trie.paths,
+    }
+}
+
+fn above_calls(forest: &Forest, states: &[State]) -> Vec<bool> {
+    let mut needed: Vec<bool> = states.iter().map(|state| *state != State::Plain).collect();
+    for &node in forest.order.iter().rev() {
+        if let (true, Parent::Node(above)) = (needed[node], forest.parent[node]) {
+            needed[above] = true;
+        }
+    }
+    needed
+}
+
+struct Trie {
+    project: i32,
+    known: HashSet<PathId>,
+    paths: Vec<PathRow>,
+}
+
+impl Trie {
+    fn child(&mut self, parent: Option<PathId>, frame: Frame) -> PathId {
+        let id = PathId::of(self.project, parent, &frame);
+        if self.known.insert(id) {
+            self.paths.push(PathRow { id, parent, frame });
+        }
+        id
+    }
+
+    /// One frame further down, or nowhere once the path is folded.
+    fn step(&mut self, above: &Above, frame: Frame) -> Above {
+        if above.folded {
+            return above.clone();
+        }
+        let folded = above.frames == MAX_FRAMES - 2;
+        let frame = if folded { fixed("(deeper)") } else { frame };
+        let path = Some(self.child(above.path, frame));
+        Above {
+            path,
+            frames: above.frames + 1,
+            folded,
+            attribution: Arc::clone(&above.attribution),
+        }
+    }
+}
+
+fn fixed(label: &str) -> Frame {
+    Frame {
+        service: Text::from(""),
+        kind: FrameKind::Step,
+        label: label.into(),
+    }
+}
+
+fn missing_parent() -> Frame {
+    fixed("(missing parent)")
+}
+
+fn own_frame(span: &Span) -> Frame {
+    let label = if span.label.is_empty() {
+        "(unnamed)".into()
+    } else {
+        Arc::clone(&span.label)
+    };
+    Frame {
+        service: Arc::clone(&span.service),
+        kind: span.kind,
+        label,
+    }
+}
+
+/// The last frame of a call whose own frame is not a model: an agent that alone knows its usage.
+fn model_frame(span: &Span) -> Frame {
+    let model = span.call.as_ref().and_then(|call| call.model());
+    let label = match model {
+        None => "(unknown model)".into(),
+        Some(name) if name.len() <= MAX_LABEL => Arc::clone(name),
+        Some(name) => name[..name.floor_char_boundary(MAX_LABEL)].into(),
+    };
+    Frame {
+        service: Arc::clone(&span.service),
+        kind: FrameKind::Model,
+        label,
+    }
+}
+
+/// What is attributed on the span; an agent's or tool's frame names it where no attribute does.
+fn own_attribution(span: &Span) -> Arc<Attribution> {
+    let own = &span.attribution;
+    let named =
+        |kind| (span.kind == kind && !span.label.is_empty()).then(|| Arc::clone(&span.label));
+    let agent = own
+        .agent
+        .is_none()
+        .then(|| named(FrameKind::Agent))
+        .flatten();
+    let tool = own.tool.is_none().then(|| named(FrameKind::Tool)).flatten();
+    if agent.is_none() && tool.is_none() {
+        return Arc::clone(own);
+    }
+    let mut own = Attribution::clone(own);
+    own.agent = own.agent.or(agent);
+    own.tool = own.tool.or(tool);
+    Arc::new(own)
+}
