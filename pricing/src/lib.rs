@@ -1,15 +1,34 @@
 //! What one model call costs. Pure: no I/O, no clock, no async.
 //!
 //! A call's story, in the order of the modules: what a span reported becomes disjoint token
-//! classes ([`usage`], [`normal`]), the catalog finds the price in force ([`catalog`]), and quantity × rate is
-//! written down line by line ([`receipt`]) in integer pico-dollars ([`usd`]).
+//! classes ([`usage`], [`normal`]), the catalog finds the price in force ([`catalog`], by the rules
+//! of [`matching`], prices as exact decimals of [`rate`]), and quantity × rate ([`price`]) is written
+//! down line by line ([`receipt`]) in integer pico-dollars ([`usd`]).
+//!
+//! ```
+//! use costflame_pricing::{Accounting, Catalog, PriceRequest, ReportedUsage, normalise};
+//!
+//! let reported = ReportedUsage { input: Some(1_234), output: Some(567), ..ReportedUsage::default() };
+//! let normal = normalise(&reported, Accounting::Spec, Some("openai"));
+//! let request = PriceRequest { provider: Some("openai"), response_model: Some("gpt-4o"), ..PriceRequest::default() };
+//! let receipt = Catalog::embedded().price(&request, normal.as_ref());
+//! assert_eq!(receipt.cost.map(|cost| cost.to_string()).as_deref(), Some("0.008755"));
+//! ```
 
+pub mod catalog;
+pub mod matching;
 pub mod normal;
+pub mod price;
+pub mod rate;
 pub mod receipt;
 pub mod usage;
 pub mod usd;
 
+pub use catalog::{Catalog, CatalogError};
 pub use normal::{Normal, normalise};
-pub use receipt::{Accounting, CatalogId, Flag, Flags, Line, PriceRow, Receipt, Unpriced};
+pub use price::PriceRequest;
+pub use receipt::{
+    Accounting, CatalogId, Flag, Flags, Line, PriceRow, Receipt, Unit, UnpackError, Unpriced,
+};
 pub use usage::{Counter, ReportedUsage, TokenClass, Usage};
 pub use usd::{Usd, UsdSum};

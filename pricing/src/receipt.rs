@@ -236,3 +236,57 @@ pub struct Receipt {
     /// The cost the emitter itself reported; never summed with ours.
     pub reported: Option<Usd>,
 }
+
+/// First byte of a packed receipt.
+const PACK_VERSION: u8 = 1;
+
+/// Why packed bytes are no receipt. None is worth a retry.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    /// No byte at all.
+    #[error("a packed receipt is not empty")]
+    Empty,
+    /// Packed by a newer program.
+    #[error("receipts of version {0} cannot be read by this program")]
+    Version(u8),
+    /// The bytes are damaged.
+    #[error("the packed receipt is damaged: {0}")]
+    Damaged(#[from] postcard::Error),
+}
+
+impl UnpackError {
+    /// Always false: the same bytes fail again.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        false
+    }
+}
+
+impl Receipt {
+    /// A compact binary form, versioned by its first byte.
+    #[must_use]
+    pub fn pack(&self) -> Vec<u8> {
+        postcard::to_extend(self, vec![PACK_VERSION])
+            .expect("a receipt has no type that postcard refuses")
+    }
+
+    /// Reads what [`Receipt::pack`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`UnpackError`] when the bytes are empty, of another version, damaged or followed by others.
+    pub fn unpack(bytes: &[u8]) -> Result<Self, UnpackError> {
+        let (version, body) = bytes.split_first().ok_or(UnpackError::Empty)?;
+        if *version != PACK_VERSION {
+            return Err(UnpackError::Version(*version));
+        }
+        let (receipt, rest) = postcard::take_from_bytes(body)?;
+        if rest.is_empty() {
+            Ok(receipt)
+        } else {
+            Err(UnpackError::Damaged(
+                postcard::Error::DeserializeBadEncoding,
+            ))
+        }
+    }
+}

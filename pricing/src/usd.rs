@@ -14,6 +14,23 @@ pub const PICO_PER_USD: i128 = 1_000_000_000_000;
 #[serde(transparent)]
 pub struct Usd(pub i64);
 
+impl Usd {
+    /// Reads dollars from a decimal text, as emitters report a cost: `0.0290025`, `2.9e-05`.
+    ///
+    /// Float dust is repaired, see [`crate::rate::parse_pico`]. `None` for what is no number or
+    /// does not fit.
+    #[must_use]
+    pub fn parse_decimal(text: &str) -> Option<Self> {
+        crate::rate::parse_pico(text).map(Self)
+    }
+
+    /// Reads dollars that an emitter reported as a double. `None` if not finite or too large.
+    #[must_use]
+    pub fn from_f64(dollars: f64) -> Option<Self> {
+        Self::parse_decimal(&format!("{dollars:e}"))
+    }
+}
+
 /// A sum of amounts in pico-dollars; cannot overflow for any number of calls a database can hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UsdSum(pub i128);
@@ -86,5 +103,22 @@ mod tests {
         assert_eq!(text(29_002_500_000), "0.0290025");
         assert_eq!(text(-12_500_000_000_000), "-12.5");
         assert_eq!(text(i64::MIN), "-9223372.036854775808");
+    }
+
+    #[test]
+    fn reads_reported_costs() {
+        assert_eq!(Usd::parse_decimal("0.0290025"), Some(Usd(29_002_500_000)));
+        assert_eq!(Usd::parse_decimal(" 2.9e-05 "), Some(Usd(29_000_000)));
+        assert_eq!(Usd::parse_decimal("free"), None);
+        assert_eq!(Usd::from_f64(0.1 + 0.2), Some(Usd(300_000_000_000)));
+        assert_eq!(
+            Usd::from_f64(0.008_754_999_999_999_999),
+            Some(Usd(8_755_000_000))
+        );
+        assert_eq!(Usd::from_f64(-0.0), Some(Usd(0)));
+        assert_eq!(
+            [f64::NAN, f64::INFINITY, 1e300].map(Usd::from_f64),
+            [None; 3]
+        );
     }
 }

@@ -1,0 +1,239 @@
+//! From the names on a span to an entry of the catalog.
+
+use super::{
+    Catalog, Provider,
+    names::{self, Host},
+};
+use crate::{Flag, Flags, price::PriceRequest};
+
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The provider that was asked.
+    pub(crate) provider: usize,
+    /// The provider that lists the model: the same, or one of its fallbacks.
+    pub(crate) owner: usize,
+    /// The model among the owner's.
+    pub(crate) model: usize,
+}
+
+/// What a span's names resolved to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resolved {
+    /// The entry; `None` when no name matched.
+    pub(crate) found: Option<Found>,
+    /// True when the span names a model at all.
+    pub(crate) named: bool,
+    /// How it was found.
+    pub(crate) flags: Flags,
+}
+
+/// What the provider's name on a span means to this catalog.
+#[derive(Clone, Copy)]
+enum Asked {
+    Provider(usize),
+    /// See [`Host::Elsewhere`].
+    Elsewhere,
+    Unknown,
+}
+
+/// A provider to ask, and whether it is guessed against the name on the span.
+type Candidate = (usize, bool);
+
+impl Catalog {
+    /// The entry for the names of a request. Remembered, so the second time is cheap.
+    pub(crate) fn resolve(&self, request: &PriceRequest<'_>) -> Resolved {
+        let key = [
+            request.provider,
+            request.server_address,
+            request.response_model,
+            request.request_model,
+        ];
+        self.cache.get_or(key, || self.resolve_anew(request))
+    }
+
+    /// The response's model is asked for before the request's, a provider that the span names
+    /// before one that is guessed.
+    fn resolve_anew(&self, request: &PriceRequest<'_>) -> Resolved {
+        let response = names::fold_model(request.response_model);
+        let requested = names::fold_model(request.request_model)
+            .filter(|model| response.as_ref() != Some(model));
+        let models = || {
+            response
+                .iter()
+                .map(|model| (model, false))
+                .chain(requested.iter().map(|model| (model, true)))
+        };
+        let named = request
+            .response_model
+            .or(request.request_model)
+            .is_some_and(|model| !model.trim().is_empty());
+
+        let asked = request
+            .provider
+            .map_or(Asked::Unknown, |provider| self.asked(provider));
+        for (provider, guessed) in self.candidates(asked, request.server_address) {
+            for (model, is_request) in models() {
+                if let Some(found) = self.find(provider, model) {
+                    return Resolved {
+                        found: Some(found),
+                        named,
+                        flags: flags(&found, is_request, guessed),
+                    };
+                }
+            }
+        }
+        for (model, is_request) in models() {
+            if let Some(found) = self.guess(asked, model) {
+                return Resolved {
+                    found: Some(found),
+                    named,
+                    flags: flags(&found, is_request, true),
+                };
+            }
+        }
+        Resolved {
+            found: None,
+            named,
+            flags: Flags::default(),
+        }
+    }
+
+    /// Our own table first, since the catalog takes every name with `openai` in it for OpenAI.
+    fn asked(&self, provider: &str) -> Asked {
+        let listed = match names::host(provider) {
+            Host::Elsewhere => return Asked::Elsewhere,
+            Host::Listed(id) => self.by_id.get(id).copied(),
+            Host::Unknown => None,
+        };
+        let name = names::fold_model(Some(provider)).unwrap_or_default();
+        let matched = |provider: &Provider| {
+            provider
+                .matcher
+                .as_ref()
+                .is_some_and(|matcher| matcher.matches(&name))
+        };
+        listed
+            .or_else(|| self.by_id.get(name.as_str()).copied())
+            .or_else(|| self.providers.iter().position(matched))
+            .map_or(Asked::Unknown, Asked::Provider)
+    }
+
+    fn candidates(&self, asked: Asked, address: Option<&str>) -> Vec<Candidate> {
+        let named = match asked {
+            Asked::Provider(provider) => Some(provider),
+            Asked::Elsewhere => return Vec::new(),
+            Asked::Unknown => None,
+        };
+        let url = address.and_then(names::server_url);
+        let addressed = url.and_then(|url| {
+            self.providers
+                .iter()
+                .position(|provider| provider.api.is_match(&url))
+        });
+        let guessed = named.is_some();
+        let mut candidates: Vec<Candidate> = named
+            .map(|provider| (provider, false))
+            .into_iter()
+            .collect();
+        candidates.extend(
+            addressed
+                .filter(|provider| Some(*provider) != named)
+                .map(|provider| (provider, guessed)),
+        );
+        candidates
+    }
+
+    fn find(&self, provider: usize, model: &str) -> Option<Found> {
+        if names::is_opaque(model) {
+            return None;
+        }
+        let asked = &self.providers[provider];
+        let is_vendor = |prefix: &str| match names::host(prefix) {
+            Host::Listed(id) => self
+                .serves(asked)
+                .any(|owner| *self.providers[owner].id == *id),
+            Host::Elsewhere | Host::Unknown => false,
+        };
+        names::spellings(model, is_vendor).iter().find_map(|name| {
+            self.find_spelled(provider, name).or_else(|| {
+                names::with_dashed_dates(name)
+                    .and_then(|dashed| self.find_spelled(provider, &dashed))
+            })
+        })
+    }
+
+    /// Looks in the provider, then in its fallbacks, not in theirs.
+    fn find_spelled(&self, provider: usize, name: &str) -> Option<Found> {
+        let find_in = |owner: usize| {
+            self.providers[owner].find(name).map(|model| Found {
+                provider,
+                owner,
+                model,
+            })
+        };
+        find_in(provider).or_else(|| {
+            self.providers[provider]
+                .fallbacks
+                .iter()
+                .find_map(|owner| find_in(*owner))
+        })
+    }
+
+    fn serves<'a>(&'a self, provider: &'a Provider) -> impl Iterator<Item = usize> + 'a {
+        self.by_id
+            .get(&provider.id)
+            .into_iter()
+            .chain(&provider.fallbacks)
+            .copied()
+    }
+
+    /// The model without its provider: by the provider in its name, then by the looks of the name.
+    ///
+    /// The clients of OpenAI and Anthropic also talk to proxies, which expect the provider in the
+    /// model's name; every other named provider is believed.
+    fn guess(&self, asked: Asked, model: &str) -> Option<Found> {
+        let prefix_only = match asked {
+            Asked::Unknown => false,
+            Asked::Provider(at) if matches!(&*self.providers[at].id, "openai" | "anthropic") => {
+                true
+            }
+            Asked::Provider(_) | Asked::Elsewhere => return None,
+        };
+        let by_prefix =
+            model
+                .split_once('/')
+                .and_then(|(prefix, rest)| match names::host(prefix) {
+                    Host::Listed(id) => self
+                        .by_id
+                        .get(id)
+                        .and_then(|provider| self.find(*provider, rest)),
+                    Host::Elsewhere | Host::Unknown => None,
+                });
+        if by_prefix.is_some() || prefix_only {
+            return by_prefix;
+        }
+        let claims = |provider: &Provider| {
+            provider
+                .model_matcher
+                .as_ref()
+                .is_some_and(|matcher| matcher.matches(model))
+        };
+        let provider = self.providers.iter().position(claims)?;
+        self.find(provider, model)
+    }
+}
+
+fn flags(found: &Found, is_request: bool, guessed: bool) -> Flags {
+    let mut flags = Flags::default();
+    for (set, flag) in [
+        (is_request, Flag::RequestModel),
+        (guessed, Flag::ProviderGuessed),
+        (found.provider != found.owner, Flag::FallbackProvider),
+    ] {
+        if set {
+            flags.insert(flag);
+        }
+    }
+    flags
+}

@@ -1,0 +1,323 @@
+//! The price catalog: which models exist, how their names are recognised, and what they cost when.
+//!
+//! The data are those of genai-prices (MIT, see `catalog/LICENSE-genai-prices`), unchanged, in its
+//! v2 format; the engine is our own, in integers. A catalog is immutable: share it, swap it whole.
+
+mod cache;
+mod lookup;
+mod names;
+pub(crate) mod prices;
+mod source;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, LazyLock},
+};
+
+use sha2::{Digest, Sha256};
+
+pub(crate) use self::lookup::Found;
+use self::{cache::Cache, prices::Tariff};
+use crate::{
+    CatalogId,
+    matching::{Matcher, Pattern},
+};
+
+static EMBEDDED_JSON: &[u8] = include_bytes!("../../catalog/genai-prices.json");
+
+static EMBEDDED: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
+    Arc::new(Catalog::read(EMBEDDED_JSON).expect("the embedded catalog is checked by the tests"))
+});
+
+/// Why a catalog was refused. None is worth a retry: the file itself is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// Not JSON, or not the genai-prices v2 format.
+    #[error("the catalog is not in the genai-prices v2 format: {0}")]
+    Format(#[from] serde_json::Error),
+    /// Two providers with one id.
+    #[error("provider {0} is listed twice")]
+    Duplicate(String),
+    /// A price or its constraint cannot be read.
+    #[error("the price of {provider}/{model} cannot be read: {problem}")]
+    Price {
+        /// Provider id.
+        provider: String,
+        /// Model id.
+        model: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A pattern is not a regular expression.
+    #[error("a pattern of provider {provider} is not a regular expression: {problem}")]
+    Pattern {
+        /// Provider id.
+        provider: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl CatalogError {
+    /// Always false: the same bytes fail again.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        false
+    }
+}
+
+/// An immutable snapshot of prices. Loading the embedded one takes a few milliseconds.
+pub struct Catalog {
+    id: CatalogId,
+    providers: Vec<Provider>,
+    by_id: HashMap<Box<str>, usize>,
+    cache: Cache,
+}
+
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog")
+            .field("id", &self.id)
+            .field("models", &self.model_count())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Catalog {
+    /// The catalog in this program, read at the first call.
+    #[must_use]
+    pub fn embedded() -> Arc<Self> {
+        Arc::clone(&EMBEDDED)
+    }
+
+    /// The text of [`Catalog::embedded`], to store as a snapshot.
+    #[must_use]
+    pub fn embedded_json() -> &'static [u8] {
+        EMBEDDED_JSON
+    }
+
+    /// Reads a catalog in the genai-prices v2 format.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError`] names the provider and model that cannot be read. Price keys that are not
+    /// known here are ignored: they are units that spans do not report.
+    pub fn from_json(json: &[u8]) -> Result<Self, CatalogError> {
+        let catalog = Self::read(json)?;
+        for provider in &catalog.providers {
+            provider.check().map_err(|problem| CatalogError::Pattern {
+                provider: provider.id.to_string(),
+                problem,
+            })?;
+        }
+        Ok(catalog)
+    }
+
+    /// Reads without compiling patterns; one that does not compile matches nothing.
+    fn read(json: &[u8]) -> Result<Self, CatalogError> {
+        let providers = source::read(json)?;
+        let by_id = providers
+            .iter()
+            .enumerate()
+            .map(|(at, provider)| (provider.id.clone(), at))
+            .collect();
+        Ok(Self {
+            id: snapshot_id(json),
+            providers,
+            by_id,
+            cache: Cache::default(),
+        })
+    }
+
+    /// Identity of this snapshot.
+    #[must_use]
+    pub const fn id(&self) -> CatalogId {
+        self.id
+    }
+
+    /// How many models have an entry, over all providers.
+    #[must_use]
+    pub fn model_count(&self) -> usize {
+        self.providers
+            .iter()
+            .map(|provider| provider.models.len())
+            .sum()
+    }
+
+    /// Provider and model ids, in the order of the file.
+    pub fn models(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.providers.iter().flat_map(|provider| {
+            provider
+                .models
+                .iter()
+                .map(|model| (&*provider.id, &*model.id))
+        })
+    }
+
+    pub(crate) fn provider(&self, found: &Found) -> &Provider {
+        &self.providers[found.owner]
+    }
+
+    pub(crate) fn model(&self, found: &Found) -> &Model {
+        &self.providers[found.owner].models[found.model]
+    }
+}
+
+fn snapshot_id(json: &[u8]) -> CatalogId {
+    let mut id = CatalogId::default();
+    id.0.copy_from_slice(&Sha256::digest(json)[..8]);
+    id
+}
+
+/// Who bills, with its models in the order in which they are tried.
+pub(crate) struct Provider {
+    pub(crate) id: Box<str>,
+    /// Matched against `https://` and the server's address.
+    api: Pattern,
+    matcher: Option<Matcher>,
+    model_matcher: Option<Matcher>,
+    /// Providers whose models and prices hold here for models without an entry.
+    fallbacks: Vec<usize>,
+    models: Vec<Model>,
+    /// The first model for each name that is listed in full.
+    exact: HashMap<Box<str>, usize>,
+    /// Models that names beyond the listed ones may match, in order.
+    ruled: Vec<usize>,
+}
+
+pub(crate) struct Model {
+    pub(crate) id: Box<str>,
+    matcher: Matcher,
+    pub(crate) tariff: Tariff,
+}
+
+impl Provider {
+    fn new(
+        id: String,
+        api: Pattern,
+        matcher: Option<Matcher>,
+        model_matcher: Option<Matcher>,
+        fallbacks: Vec<usize>,
+        models: Vec<Model>,
+    ) -> Self {
+        let mut exact = HashMap::new();
+        let mut ruled = Vec::new();
+        for (at, model) in models.iter().enumerate() {
+            let (mut names, mut other) = (Vec::new(), false);
+            model.matcher.exact_names(&mut names, &mut other);
+            for name in names {
+                exact.entry(Box::from(name)).or_insert(at);
+            }
+            if other {
+                ruled.push(at);
+            }
+        }
+        Self {
+            id: id.into_boxed_str(),
+            api,
+            matcher,
+            model_matcher,
+            fallbacks,
+            models,
+            exact,
+            ruled,
+        }
+    }
+
+    /// The first model in the order of the file that `name`, in lower case, matches.
+    fn find(&self, name: &str) -> Option<usize> {
+        let exact = self.exact.get(name).copied();
+        let earlier = self
+            .ruled
+            .iter()
+            .copied()
+            .take_while(|at| exact.is_none_or(|exact| *at < exact));
+        earlier
+            .into_iter()
+            .find(|at| self.models[*at].matcher.matches(name))
+            .or(exact)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.api.check()?;
+        let matchers = self
+            .matcher
+            .iter()
+            .chain(&self.model_matcher)
+            .chain(self.models.iter().map(|model| &model.matcher));
+        matchers.into_iter().try_for_each(Matcher::check)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_catalog_is_sound() {
+        let catalog = Catalog::from_json(EMBEDDED_JSON).unwrap();
+        assert_eq!(
+            (catalog.providers.len(), catalog.model_count()),
+            (47, 2_267)
+        );
+        // sha256 of data/prices.json in the crate genai-prices 0.2.1.
+        assert_eq!(
+            catalog.id(),
+            CatalogId([0x36, 0xb2, 0xd4, 0x6e, 0xe3, 0xf3, 0x39, 0x66])
+        );
+        assert_eq!(Catalog::embedded().id(), catalog.id());
+    }
+
+    #[test]
+    fn malformed_catalogs_are_refused_by_name() {
+        let provider =
+            |models: &str| format!(r#"[{{"id": "p", "api_pattern": "x", "models": [{models}]}}]"#);
+        let error = |json: &str| Catalog::from_json(json.as_bytes()).unwrap_err().to_string();
+        assert!(error("{}").contains("v2 format"));
+        assert!(
+            error(&provider(
+                r#"{"id": "m", "match": {"equals": "m"}, "prices": {"input_mtok": "1"}}"#
+            ))
+            .contains("p/m")
+        );
+        assert!(
+            error(&provider(
+                r#"{"id": "m", "match": {"equals": "m"}, "prices": {"input_mtok": -1}}"#
+            ))
+            .contains("p/m")
+        );
+        assert!(
+            error(&provider(
+                r#"{"id": "m", "match": {"equals": "m"}, "prices": []}"#
+            ))
+            .contains("p/m")
+        );
+        assert!(
+            error(&provider(
+                r#"{"id": "m", "match": {"regex": "("}, "prices": {}}"#
+            ))
+            .contains("regular expression")
+        );
+        assert!(error(r#"[{"id":"p","api_pattern":"","models":[]},{"id":"p","api_pattern":"","models":[]}]"#).contains("twice"));
+        assert!(Catalog::from_json(provider("").as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn an_earlier_rule_wins_over_a_later_exact_name() {
+        let json = br#"[{"id": "p", "api_pattern": "x", "models": [
+            {"id": "a", "match": {"equals": "big-1"}, "prices": {}},
+            {"id": "b", "match": {"starts_with": "big"}, "prices": {}},
+            {"id": "c", "match": {"or": [{"equals": "big-2"}, {"equals": "small"}]}, "prices": {}}]}]"#;
+        let catalog = Catalog::from_json(json).unwrap();
+        let find = |name| {
+            catalog.providers[0]
+                .find(name)
+                .map(|at| &*catalog.providers[0].models[at].id)
+        };
+        assert_eq!(
+            [find("big-1"), find("big-2"), find("small"), find("other")],
+            [Some("a"), Some("b"), Some("c"), None]
+        );
+    }
+}
