@@ -1,0 +1,118 @@
+//! Packed columns: a call with its receipt, and attribution, as versioned postcard.
+
+use std::sync::Arc;
+
+use costflame_pricing::{Receipt, Usage, Usd};
+use costflame_profile::{Attribution, Call, Text};
+use serde::{Deserialize, Serialize};
+
+use crate::StoreError;
+
+/// First byte of every packed value. A new layout is a new number; old ones stay readable.
+const VERSION: u8 = 1;
+
+/// A call as stored: usage and cost are the receipt's, so they are written only without one.
+#[derive(Serialize, Deserialize)]
+struct Packed<Name, Priced> {
+    operation: Option<Name>,
+    provider: Option<Name>,
+    request_model: Option<Name>,
+    response_model: Option<Name>,
+    response_id: Option<Name>,
+    priced: Priced,
+}
+
+#[derive(Serialize)]
+enum PricedRef<'a> {
+    Receipt(&'a Receipt),
+    Bare(&'a Usage, Option<Usd>),
+}
+
+#[derive(Deserialize)]
+enum Priced {
+    Receipt(Receipt),
+    Bare(Usage, Option<Usd>),
+}
+
+/// Appends a call and its receipt.
+pub(crate) fn write_call(call: &Call, receipt: Option<&Receipt>, out: &mut Vec<u8>) {
+    let packed = Packed {
+        operation: call.operation.as_deref(),
+        provider: call.provider.as_deref(),
+        request_model: call.request_model.as_deref(),
+        response_model: call.response_model.as_deref(),
+        response_id: call.response_id.as_deref(),
+        priced: receipt.map_or(PricedRef::Bare(&call.usage, call.cost), PricedRef::Receipt),
+    };
+    write(&packed, out);
+}
+
+/// Reads what [`write_call`] wrote.
+pub(crate) fn read_call(bytes: &[u8]) -> Result<(Call, Option<Receipt>), StoreError> {
+    let packed: Packed<Text, Priced> = read("call", bytes)?;
+    let (usage, cost, receipt) = match packed.priced {
+        Priced::Receipt(receipt) => (receipt.usage, receipt.cost, Some(receipt)),
+        Priced::Bare(usage, cost) => (usage, cost, None),
+    };
+    let call = Call {
+        operation: packed.operation,
+        provider: packed.provider,
+        request_model: packed.request_model,
+        response_model: packed.response_model,
+        response_id: packed.response_id,
+        usage,
+        cost,
+    };
+    Ok((call, receipt))
+}
+
+/// Appends attribution.
+pub(crate) fn write_attribution(attribution: &Attribution, out: &mut Vec<u8>) {
+    write(attribution, out);
+}
+
+/// Reads what [`write_attribution`] wrote.
+pub(crate) fn read_attribution(bytes: &[u8]) -> Result<Arc<Attribution>, StoreError> {
+    read("attribution", bytes).map(Arc::new)
+}
+
+fn write(value: &impl Serialize, out: &mut Vec<u8>) {
+    out.push(VERSION);
+    let sink = Sink(out);
+    postcard::serialize_with_flavor(value, sink)
+        .expect("these types have no length that postcard cannot write");
+}
+
+fn read<T: serde::de::DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => {
+            postcard::from_bytes(rest).map_err(|error| StoreError::corrupt(what, error))
+        }
+        Some((version, _)) => Err(StoreError::corrupt(
+            what,
+            format_args!("unknown version {version}"),
+        )),
+        None => Err(StoreError::corrupt(what, "empty")),
+    }
+}
+
+/// Appends to a buffer that the caller keeps.
+struct Sink<'a>(&'a mut Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Sink<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! Landing on Postgres: COPY of the spans and of their marks in one transaction.
+
+use costflame_profile::Role;
+use sqlx::{PgConnection, Row, postgres::PgRow};
+
+use super::{Postgres, copy::CopyBuffer};
+use crate::{
+    LandingRow, OutboxRow, StoreError, TraceKey,
+    guard::Guard,
+    landing::{COLUMN_COUNT, NewMark, RawLanding, landing_columns, link_bytes, marks},
+    packed,
+    rows::lane,
+};
+
+/// Bytes sent in one message.
+const CHUNK: usize = 256 << 10;
+
+impl Postgres {
+    /// See [`crate::Store::commit`].
+    pub(crate) async fn commit(
+        &self,
+        rows: &[LandingRow],
+        outbox: &[OutboxRow],
+    ) -> Result<(), StoreError> {
+        let spans = encode_landing(rows);
+        let marks = encode_marks(&marks(rows));
+        let mut guard = Guard::begin(&self.pool, self.begin).await?;
+        copy(
+            guard.connection(),
+            concat!(
+                "COPY landing (",
+                landing_columns!(),
+                ") FROM STDIN (FORMAT binary)"
+            ),
+            &spans,
+        )
+        .await?;
+        copy(guard.connection(), COPY_MARKS, &marks).await?;
+        for row in outbox {
+            insert_outbox(guard.connection(), row).await?;
+        }
+        guard.commit().await
+    }
+
+    /// See [`crate::Store::landed`].
+    pub(crate) async fn landed(&self, trace: TraceKey) -> Result<Vec<LandingRow>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            landing_columns!(),
+            " FROM landing WHERE lane = $1 AND trace_id = $2 AND project_id = $3"
+        );
+        let rows = sqlx::query(SQL)
+            .bind(trace.lane())
+            .bind(&trace.trace_id.0[..])
+            .bind(trace.project)
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read_landing).collect()
+    }
+}
+
+const COPY_MARKS: &str = "COPY dirty (lane, project_id, trace_id, received_us, spans, calls, cost, root_ended) \
+     FROM STDIN (FORMAT binary)";
+
+pub(super) async fn copy(
+    connection: &mut PgConnection,
+    sql: &str,
+    stream: &[u8],
+) -> Result<(), StoreError> {
+    let mut copy = connection.copy_in_raw(sql).await?;
+    for chunk in stream.chunks(CHUNK) {
+        copy.send(chunk).await?;
+    }
+    copy.finish().await?;
+    Ok(())
+}
+
+fn encode_landing(rows: &[LandingRow]) -> Vec<u8> {
+    let mut out = CopyBuffer::new(COLUMN_COUNT as i16, rows.len() * 320);
+    for row in rows {
+        encode_span(row, &mut out);
+    }
+    out.finish()
+}
+
+fn encode_span(row: &LandingRow, out: &mut CopyBuffer) {
+    let span = &row.span;
+    out.row();
+    out.i64(row.received_us);
+    out.i64(span.start_us);
+    out.i64(span.end_us);
+    out.i64(span.content_hash.cast_signed());
+    out.i32(row.project);
+    out.i32(span.attribute_count.cast_signed());
+    out.i32(span.weight_milli.cast_signed());
+    out.i16(lane(&span.trace_id));
+    out.i16(span.kind as i16);
+    out.i16(span.span_kind as i16);
+    out.i16(span.role as i16);
+    out.i16(span.signal as i16);
+    out.bool(span.error);
+    out.bytes(&span.trace_id.0);
+    out.bytes(&span.span_id.0);
+    out.optional(span.parent_span_id.as_ref(), |out, id| out.bytes(&id.0));
+    out.text(&span.service);
+    out.text(&span.label);
+    out.text(&span.emitter);
+    out.optional(span.instance.as_deref(), CopyBuffer::text);
+    match span.links.is_empty() {
+        true => out.null(),
+        false => out.packed(|bytes| bytes.extend(link_bytes(span))),
+    }
+    match span.attribution.is_empty() {
+        true => out.null(),
+        false => out.packed(|bytes| packed::write_attribution(&span.attribution, bytes)),
+    }
+    match span.call.as_ref().filter(|_| span.role != Role::Plain) {
+        None => out.null(),
+        Some(call) => out.packed(|bytes| packed::write_call(call, row.receipt.as_ref(), bytes)),
+    }
+}
+
+fn encode_marks(marks: &[NewMark]) -> Vec<u8> {
+    let mut out = CopyBuffer::new(8, marks.len() * 100);
+    for mark in marks {
+        out.row();
+        out.i16(mark.trace.lane());
+        out.i32(mark.trace.project);
+        out.bytes(&mark.trace.trace_id.0);
+        out.i64(mark.received_us);
+        out.i32(mark.spans);
+        out.i32(mark.calls);
+        out.numeric(mark.cost.0);
+        out.bool(mark.root_ended);
+    }
+    out.finish()
+}
+
+async fn insert_outbox(connection: &mut PgConnection, row: &OutboxRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO outbox (received_us, project_id, items, lane, signal, codec, destination, body) \
+         VALUES ($1, $2, $3, 0, $4, $5, $6, $7)",
+    )
+    .bind(row.received_us)
+    .bind(row.project)
+    .bind(row.items.cast_signed())
+    .bind(i16::from(row.signal))
+    .bind(i16::from(row.codec))
+    .bind(&row.destination)
+    .bind(&row.body)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Reads a row of [`landing_columns`].
+pub(super) fn read_landing(row: &PgRow) -> Result<LandingRow, StoreError> {
+    RawLanding {
+        received_us: row.try_get(0)?,
+        start_us: row.try_get(1)?,
+        end_us: row.try_get(2)?,
+        content_hash: row.try_get(3)?,
+        project: row.try_get(4)?,
+        attribute_count: row.try_get(5)?,
+        weight_milli: row.try_get(6)?,
+        kind: row.try_get(8)?,
+        span_kind: row.try_get(9)?,
+        role: row.try_get(10)?,
+        signal: row.try_get(11)?,
+        error: row.try_get(12)?,
+        trace_id: row.try_get(13)?,
+        span_id: row.try_get(14)?,
+        parent_span_id: row.try_get(15)?,
+        service: row.try_get(16)?,
+        label: row.try_get(17)?,
+        emitter: row.try_get(18)?,
+        instance: row.try_get(19)?,
+        links: row.try_get(20)?,
+        attribution: row.try_get(21)?,
+        call: row.try_get(22)?,
+    }
+    .read()
+}

@@ -1,0 +1,105 @@
+//! What goes into the database and what comes out of it before settling.
+
+use costflame_pricing::{CatalogId, Receipt, UsdSum};
+use costflame_profile::{Span, TraceId};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Number of lanes.
+pub const LANES: i16 = 64;
+
+/// The unit of ownership a trace belongs to: 0 to 63.
+#[must_use]
+pub fn lane(trace: &TraceId) -> i16 {
+    (xxh3_64(&trace.0) & 63) as i16
+}
+
+/// One span as received, recognised and priced. Content is not part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LandingRow {
+    /// The project; 1 until projects exist.
+    pub project: i32,
+    /// When it was received, microseconds since 1970 UTC, by the collector's clock.
+    pub received_us: i64,
+    /// The span.
+    pub span: Span,
+    /// Set for calls and aggregates.
+    pub receipt: Option<Receipt>,
+}
+
+/// One received OTLP batch to be delivered further, as received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// The project.
+    pub project: i32,
+    /// When it was received, microseconds since 1970 UTC.
+    pub received_us: i64,
+    /// 0 = traces, 1 = logs, 2 = metrics.
+    pub signal: u8,
+    /// 0 = none, 1 = zstd.
+    pub codec: u8,
+    /// Spans, records or points in it.
+    pub items: u32,
+    /// The name of the destination in the configuration.
+    pub destination: String,
+    /// The OTLP request, compressed by `codec`.
+    pub body: Vec<u8>,
+}
+
+/// A trace of a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TraceKey {
+    /// The project.
+    pub project: i32,
+    /// The trace.
+    pub trace_id: TraceId,
+}
+
+impl TraceKey {
+    /// The lane of the trace.
+    #[must_use]
+    pub fn lane(&self) -> i16 {
+        lane(&self.trace_id)
+    }
+}
+
+/// A place in the order of marks. Reading on from it skips no mark that was committed late; some
+/// marks may be read again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MarkId {
+    pub(crate) tx: i64,
+    pub(crate) id: i64,
+}
+
+/// One commit touched one trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its identity.
+    pub id: MarkId,
+    /// The trace.
+    pub trace: TraceKey,
+    /// The latest receive time among the spans of this mark, microseconds since 1970 UTC.
+    pub received_us: i64,
+    /// Spans landed with it.
+    pub spans: u32,
+    /// Calls and aggregates among them: at most so many count.
+    pub calls: u32,
+    /// Their cost: at most this is added when the trace settles.
+    pub cost: UsdSum,
+    /// The trace's root is among them. A span is sent when it has ended.
+    pub root_ended: bool,
+}
+
+/// A price snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogRow {
+    /// First 8 bytes of `sha256`.
+    pub id: CatalogId,
+    /// Where it is from.
+    pub source: String,
+    /// Of the source text.
+    pub sha256: [u8; 32],
+    /// When it was fetched, microseconds since 1970 UTC.
+    pub fetched_us: i64,
+    /// The source text, compressed with zstd.
+    pub body: Vec<u8>,
+}

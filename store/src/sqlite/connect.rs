@@ -1,0 +1,90 @@
+//! Opening the file: pragmas, migrations.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    ConnectOptions,
+    migrate::{MigrateError, Migrator},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::Sqlite;
+use crate::{Options, StoreError};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Two processes that start at once may both try the same migration; the later one tries again.
+const MIGRATION_ATTEMPTS: u32 = 5;
+
+impl Sqlite {
+    /// Opens or creates the file at `path`.
+    pub(crate) async fn connect(path: &str, options: &Options) -> Result<Self, StoreError> {
+        check_folder(Path::new(path))?;
+        let file = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("temp_store", "memory")
+            .pragma("cache_size", "-65536") // 64 MiB
+            .pragma("wal_autocheckpoint", "4000") // pages: fewer, larger checkpoints
+            .disable_statement_logging();
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(options.acquire_timeout)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(file.clone())
+            .await
+            .map_err(|error| describe(path, error.into()))?;
+        migrate(&writer)
+            .await
+            .map_err(|error| describe(path, error))?;
+        let reader = SqlitePoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(options.acquire_timeout)
+            .connect_with(file.pragma("query_only", "on"))
+            .await?;
+        Ok(Self { writer, reader })
+    }
+}
+
+async fn migrate(writer: &sqlx::SqlitePool) -> Result<(), StoreError> {
+    let mut attempt = 1;
+    loop {
+        match MIGRATIONS.run(writer).await {
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))
+                if attempt < MIGRATION_ATTEMPTS =>
+            {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                attempt += 1;
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+fn check_folder(path: &Path) -> Result<(), StoreError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(StoreError::Unreachable(format!(
+        "the folder {} does not exist",
+        folder.display()
+    )))
+}
+
+/// Names the file: SQLite's own texts do not.
+fn describe(path: &str, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unreachable(text) => StoreError::Unreachable(format!("{path}: {text}")),
+        StoreError::ReadOnly(text) => StoreError::ReadOnly(format!("{path}: {text}")),
+        StoreError::Corrupt(text) => StoreError::Corrupt(format!("{path}: {text}")),
+        other => other,
+    }
+}

@@ -1,0 +1,179 @@
+//! Landing on SQLite: multi-row inserts in one transaction of the writer.
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use costflame_profile::{Role, Text};
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::{
+    Sqlite,
+    multi_row::{Insert, MultiRow},
+};
+use crate::{
+    LandingRow, OutboxRow, StoreError, TraceKey,
+    guard::Guard,
+    halves::split,
+    landing::{COLUMN_COUNT, NewMark, RawLanding, clean, landing_columns, link_bytes, marks},
+    packed,
+    rows::lane,
+};
+
+impl Sqlite {
+    /// See [`crate::Store::commit`].
+    pub(crate) async fn commit(
+        &self,
+        rows: &[LandingRow],
+        outbox: &[OutboxRow],
+    ) -> Result<(), StoreError> {
+        let marks = marks(rows);
+        let mut guard = Guard::begin(&self.writer, "BEGIN IMMEDIATE").await?;
+        SPANS.insert(guard.connection(), rows, bind_span).await?;
+        MARKS.insert(guard.connection(), &marks, bind_mark).await?;
+        OUTBOX
+            .insert(guard.connection(), outbox, bind_outbox)
+            .await?;
+        guard.commit().await
+    }
+
+    /// See [`crate::Store::landed`].
+    pub(crate) async fn landed(&self, trace: TraceKey) -> Result<Vec<LandingRow>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            landing_columns!(),
+            " FROM landing WHERE lane = $1 AND trace_id = $2 AND project_id = $3"
+        );
+        let rows = sqlx::query(SQL)
+            .bind(trace.lane())
+            .bind(trace.trace_id.0.to_vec())
+            .bind(trace.project)
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(read_landing).collect()
+    }
+}
+
+static SPANS: LazyLock<MultiRow> =
+    LazyLock::new(|| MultiRow::new("landing", landing_columns!(), COLUMN_COUNT, ""));
+
+static MARKS: LazyLock<MultiRow> = LazyLock::new(|| {
+    MultiRow::new(
+        "dirty",
+        "lane, project_id, trace_id, received_us, spans, calls, cost_hi, cost_lo, root_ended",
+        9,
+        "",
+    )
+});
+
+static OUTBOX: LazyLock<MultiRow> = LazyLock::new(|| {
+    MultiRow::new(
+        "outbox",
+        "received_us, project_id, items, lane, signal, codec, destination, body",
+        8,
+        "",
+    )
+});
+
+fn bind_span(insert: Insert, row: &LandingRow) -> Insert {
+    let span = &row.span;
+    insert
+        .bind(row.received_us)
+        .bind(span.start_us)
+        .bind(span.end_us)
+        .bind(span.content_hash.cast_signed())
+        .bind(row.project)
+        .bind(span.attribute_count.cast_signed())
+        .bind(span.weight_milli.cast_signed())
+        .bind(lane(&span.trace_id))
+        .bind(span.kind as i16)
+        .bind(span.span_kind as i16)
+        .bind(span.role as i16)
+        .bind(span.signal as i16)
+        .bind(span.error)
+        .bind(span.trace_id.0.to_vec())
+        .bind(span.span_id.0.to_vec())
+        .bind(span.parent_span_id.map(|id| id.0.to_vec()))
+        .bind(text(&span.service))
+        .bind(text(&span.label))
+        .bind(text(&span.emitter))
+        .bind(span.instance.as_ref().map(text))
+        .bind((!span.links.is_empty()).then(|| link_bytes(span).collect::<Vec<u8>>()))
+        .bind(
+            (!span.attribution.is_empty())
+                .then(|| bytes(|out| packed::write_attribution(&span.attribution, out))),
+        )
+        .bind(
+            span.call
+                .as_ref()
+                .filter(|_| span.role != Role::Plain)
+                .map(|call| bytes(|out| packed::write_call(call, row.receipt.as_ref(), out))),
+        )
+}
+
+fn bind_mark(insert: Insert, mark: &NewMark) -> Insert {
+    let (hi, lo) = split(mark.cost);
+    insert
+        .bind(mark.trace.lane())
+        .bind(mark.trace.project)
+        .bind(mark.trace.trace_id.0.to_vec())
+        .bind(mark.received_us)
+        .bind(mark.spans)
+        .bind(mark.calls)
+        .bind(hi)
+        .bind(lo)
+        .bind(mark.root_ended)
+}
+
+fn bind_outbox(insert: Insert, row: &OutboxRow) -> Insert {
+    insert
+        .bind(row.received_us)
+        .bind(row.project)
+        .bind(row.items.cast_signed())
+        .bind(0)
+        .bind(row.signal)
+        .bind(row.codec)
+        .bind(row.destination.clone())
+        .bind(row.body.clone())
+}
+
+/// Shares the text with SQLite's thread unless it has to be changed.
+fn text(value: &Text) -> Text {
+    match clean(value) {
+        Cow::Borrowed(_) => Text::clone(value),
+        Cow::Owned(changed) => Text::from(changed),
+    }
+}
+
+fn bytes(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::with_capacity(192);
+    write(&mut out);
+    out
+}
+
+/// Reads a row of [`landing_columns`].
+pub(super) fn read_landing(row: &SqliteRow) -> Result<LandingRow, StoreError> {
+    RawLanding {
+        received_us: row.try_get(0)?,
+        start_us: row.try_get(1)?,
+        end_us: row.try_get(2)?,
+        content_hash: row.try_get(3)?,
+        project: row.try_get(4)?,
+        attribute_count: row.try_get(5)?,
+        weight_milli: row.try_get(6)?,
+        kind: row.try_get(8)?,
+        span_kind: row.try_get(9)?,
+        role: row.try_get(10)?,
+        signal: row.try_get(11)?,
+        error: row.try_get(12)?,
+        trace_id: row.try_get(13)?,
+        span_id: row.try_get(14)?,
+        parent_span_id: row.try_get(15)?,
+        service: row.try_get(16)?,
+        label: row.try_get(17)?,
+        emitter: row.try_get(18)?,
+        instance: row.try_get(19)?,
+        links: row.try_get(20)?,
+        attribution: row.try_get(21)?,
+        call: row.try_get(22)?,
+    }
+    .read()
+}

@@ -1,0 +1,56 @@
+//! `INSERT … VALUES (…), (…), …`: one call into SQLite's thread for many rows.
+
+use std::fmt::Write as _;
+
+use sqlx::{SqliteConnection, query::Query, sqlite::SqliteArguments};
+
+use crate::StoreError;
+
+/// A statement under construction.
+pub(super) type Insert = Query<'static, sqlx::Sqlite, SqliteArguments>;
+
+/// Parameters in the largest statement; SQLite allows 32,766.
+const PARAMETERS: usize = 4096;
+
+/// The same insert with many rows, with few, and with one: three statements stay prepared.
+pub(super) struct MultiRow {
+    sizes: [(usize, String); 3],
+}
+
+impl MultiRow {
+    /// Inserts into `columns` (`count` of them) of `table`; `conflict` is added at the end.
+    pub(super) fn new(table: &str, columns: &str, count: usize, conflict: &str) -> Self {
+        let many = (PARAMETERS / count).max(1);
+        let few = (many / 12).max(1);
+        Self {
+            sizes: [many, few, 1]
+                .map(|rows| (rows, statement(table, columns, count, rows, conflict))),
+        }
+    }
+
+    /// Inserts all rows.
+    pub(super) async fn insert<T>(
+        &'static self,
+        connection: &mut SqliteConnection,
+        mut rows: &[T],
+        bind: impl Fn(Insert, &T) -> Insert,
+    ) -> Result<(), StoreError> {
+        while !rows.is_empty() {
+            let fitting = self.sizes.iter().find(|(size, _)| *size <= rows.len());
+            let (size, sql) = fitting.expect("the last size is one row");
+            let (now, later) = rows.split_at(*size);
+            let insert = now.iter().fold(sqlx::query(sql.as_str()), &bind);
+            insert.execute(&mut *connection).await?;
+            rows = later;
+        }
+        Ok(())
+    }
+}
+
+fn statement(table: &str, columns: &str, count: usize, rows: usize, conflict: &str) -> String {
+    let row = format!("({})", vec!["?"; count].join(", "));
+    let mut sql = format!("INSERT INTO {table} ({columns}) VALUES ");
+    sql.push_str(&vec![row; rows].join(", "));
+    let _ = write!(sql, " {conflict}");
+    sql
+}
