@@ -2,11 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::LazyLock,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use costflame_pricing::{Catalog, Counter, Normal, PriceRequest, TokenClass, Unpriced, Usage};
 use genai_prices::{Calculator, UsageKey};
 use proptest::{prelude::*, sample::Index};
+
+/// The other implementation with our catalog.
+fn calculator() -> &'static Calculator {
+    static CALCULATOR: LazyLock<Calculator> =
+        LazyLock::new(|| Calculator::from_json(Catalog::embedded_json()).unwrap());
+    &CALCULATOR
+}
 
 /// A model name that the entry of this id in the file matches, whatever else the entry matches.
 fn names() -> Vec<(String, String)> {
@@ -145,7 +155,7 @@ fn compare(
             ..Normal::default()
         }),
     );
-    let theirs = match Calculator::bundled().calculate(&theirs) {
+    let theirs = match calculator().calculate(&theirs) {
         Ok(theirs) => theirs,
         Err(error) if error.kind() == genai_prices::ErrorKind::ModelNotFound => {
             return Ok(if ours.cost.is_some() {
@@ -191,7 +201,7 @@ proptest! {
 }
 
 fn names_once() -> &'static [(String, String)] {
-    static NAMES: std::sync::LazyLock<Vec<(String, String)>> = std::sync::LazyLock::new(names);
+    static NAMES: LazyLock<Vec<(String, String)>> = LazyLock::new(names);
     &NAMES
 }
 

@@ -1,7 +1,8 @@
 //! The price catalog: which models exist, how their names are recognised, and what they cost when.
 //!
-//! The data are those of genai-prices (MIT, see `catalog/LICENSE-genai-prices`), unchanged, in its
-//! v2 format; the engine is our own, in integers. A catalog is immutable: share it, swap it whole.
+//! The data are those of genai-prices 0.2.3 (MIT, see `catalog/LICENSE-genai-prices`) in its v2
+//! format, written by `catalog/import.py`; the engine is our own, in integers. A catalog is
+//! immutable: share it, swap it whole.
 
 mod cache;
 mod lookup;
@@ -259,12 +260,11 @@ mod tests {
         let catalog = Catalog::from_json(EMBEDDED_JSON).unwrap();
         assert_eq!(
             (catalog.providers.len(), catalog.model_count()),
-            (47, 2_267)
+            (47, 2_330)
         );
-        // sha256 of data/prices.json in the crate genai-prices 0.2.1.
         assert_eq!(
             catalog.id(),
-            CatalogId([0x36, 0xb2, 0xd4, 0x6e, 0xe3, 0xf3, 0x39, 0x66])
+            CatalogId([0x1a, 0x53, 0xa1, 0x30, 0x18, 0x2d, 0x74, 0x41])
         );
         assert_eq!(Catalog::embedded().id(), catalog.id());
     }
