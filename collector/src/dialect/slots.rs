@@ -1,0 +1,299 @@
+//! One pass over the attributes of a span sorts what matters into slots, whatever its spelling.
+//!
+//! Every dialect contributes a table of keys. Of several spellings of one thing the first in the order of the tables
+//! wins, so that two aliases of one number are never added.
+
+use std::sync::LazyLock;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{DIALECTS, attribution, frame};
+use crate::decode::{Attributes, Value, value::Count};
+
+/// What an attribute says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Slot {
+    /// Input tokens, total or uncached.
+    Input,
+    /// Output tokens.
+    Output,
+    /// Total tokens.
+    Total,
+    /// Cached input tokens.
+    CacheRead,
+    /// Input tokens written to the cache, all times to live.
+    CacheWrite,
+    /// Those of them that live one hour.
+    CacheWrite1h,
+    /// Reasoning tokens.
+    Reasoning,
+    /// Audio input tokens.
+    AudioIn,
+    /// Cached audio input tokens.
+    CacheReadAudio,
+    /// Image input tokens.
+    ImageIn,
+    /// Video input tokens.
+    VideoIn,
+    /// Audio output tokens.
+    AudioOut,
+    /// Image output tokens.
+    ImageOut,
+    /// Web searches by the provider's own tool.
+    WebSearches,
+    /// Rerank search units.
+    SearchUnits,
+
+    /// Operation: `chat`, `embeddings`, …
+    Operation,
+    /// Provider, current spelling.
+    Provider,
+    /// Provider, older spelling; often a framework instead.
+    System,
+    /// Provider, read where the two above name a framework.
+    ProviderHint,
+    /// Model asked for.
+    RequestModel,
+    /// Model that served.
+    ResponseModel,
+    /// A model, not said which of the two.
+    Model,
+    /// The provider's id of the response.
+    ResponseId,
+    /// Host or URL of the provider's endpoint.
+    ServerAddress,
+    /// Service tier that served.
+    ResponseTier,
+    /// Service tier asked for.
+    RequestTier,
+    /// `batch`.
+    Processing,
+    /// `fast`.
+    Speed,
+    /// Cost in USD as computed by the emitter.
+    ReportedCost,
+    /// The provider's usage object as JSON or Python text.
+    UsageObject,
+    /// The response as JSON text; only ids and numbers are taken from it.
+    Response,
+    /// Free metadata as JSON text.
+    Metadata,
+
+    /// The library's own kind of the span.
+    LibraryKind,
+    /// Name of the thing a library's span stands for.
+    EntityName,
+    /// Workflow name.
+    Workflow,
+
+    /// `http.route`.
+    HttpRoute,
+    /// HTTP method.
+    HttpMethod,
+    /// RPC service.
+    RpcService,
+    /// RPC method.
+    RpcMethod,
+    /// Message destination template or name.
+    Destination,
+
+    /// `service.name`.
+    Service,
+    /// `service.instance.id`.
+    Instance,
+    /// `host.name`.
+    Host,
+    /// `process.pid`.
+    Pid,
+    /// Deployment environment.
+    Environment,
+    /// Feature.
+    Feature,
+    /// User.
+    User,
+    /// Session or conversation.
+    Session,
+    /// Agent name.
+    Agent,
+    /// Tool name.
+    Tool,
+    /// Prompt name.
+    Prompt,
+    /// Prompt version.
+    PromptVersion,
+    /// An array of tags.
+    Tags,
+
+    /// Nothing to keep; the key tells the dialect.
+    Telltale,
+}
+
+impl Slot {
+    const COUNT: usize = Self::Telltale as usize + 1;
+
+    /// True for slots that hold a count.
+    const fn is_count(self) -> bool {
+        (self as u8) <= Self::SearchUnits as u8
+    }
+}
+
+/// A key of a dialect's table and what it says.
+pub type Key = (&'static str, Slot);
+
+/// A span's or resource's attributes, sorted.
+#[derive(Clone, Copy, Debug)]
+pub struct Slots<'a> {
+    values: [Value<'a>; Slot::COUNT],
+    ranks: [u16; Slot::COUNT],
+    /// Bit i: a telltale key of dialect i was seen.
+    pub(super) telltales: u32,
+    /// A key of some dialect's table was seen.
+    pub(super) genai: bool,
+    /// A key with one of the prefixes of [`attribution`] was seen.
+    pub(super) tagged: bool,
+    /// A count was negative, fractional, too large or no number at all.
+    pub(super) bad_number: bool,
+}
+
+impl<'a> Slots<'a> {
+    const EMPTY: Self = Self {
+        values: [Value::Empty; Slot::COUNT],
+        ranks: [u16::MAX; Slot::COUNT],
+        telltales: 0,
+        genai: false,
+        tagged: false,
+        bad_number: false,
+    };
+
+    /// Sorts attributes into slots. Does not allocate.
+    #[must_use]
+    pub fn read(attributes: Attributes<'a>) -> Self {
+        let mut slots = Self::EMPTY;
+        for (key, value) in attributes.0 {
+            match KEYS.get(key) {
+                Some(entry) => slots.fill(entry, *value),
+                None => slots.tagged |= attribution::has_prefix(key),
+            }
+        }
+        slots
+    }
+
+    fn fill(&mut self, entry: &Entry, value: Value<'a>) {
+        self.telltales |= entry.telltales;
+        self.genai |= entry.genai;
+        let place = entry.slot as usize;
+        if entry.rank >= self.ranks[place] {
+            return;
+        }
+        let absent = if entry.slot.is_count() {
+            let count = value.as_u64_count();
+            self.bad_number |= count == Count::Bad;
+            count.number().is_none()
+        } else {
+            matches!(value, Value::Empty | Value::Str(""))
+        };
+        if absent {
+            return;
+        }
+        self.ranks[place] = entry.rank;
+        self.values[place] = value;
+    }
+
+    /// The value in a slot.
+    #[must_use]
+    pub fn value(&self, slot: Slot) -> Option<Value<'a>> {
+        match self.values[slot as usize] {
+            Value::Empty => None,
+            value => Some(value),
+        }
+    }
+
+    /// The count in a slot.
+    #[must_use]
+    pub fn count(&self, slot: Slot) -> Option<u64> {
+        self.values[slot as usize].as_u64_count().number()
+    }
+
+    /// The text in a slot, without the quotes some libraries put around it by encoding every value as JSON.
+    #[must_use]
+    pub fn text(&self, slot: Slot) -> Option<&'a str> {
+        let text = self.values[slot as usize].as_text()?;
+        let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).trim();
+        (!bare.is_empty() && bare != "null" && bare != "None").then_some(bare)
+    }
+}
+
+/// True when some table names a key.
+pub(super) fn is_known(key: &str) -> bool {
+    KEYS.get(key).is_some()
+}
+
+/// What is known of one key.
+struct Entry {
+    key: &'static str,
+    slot: Slot,
+    rank: u16,
+    telltales: u32,
+    genai: bool,
+}
+
+/// All keys of all tables, found by hash. Open addressing, at most half full.
+struct KeyTable {
+    entries: Vec<Entry>,
+    places: Vec<u16>,
+}
+
+static KEYS: LazyLock<KeyTable> = LazyLock::new(KeyTable::build);
+
+const FREE: u16 = u16::MAX;
+
+impl KeyTable {
+    fn build() -> Self {
+        let mut table = Self { entries: Vec::new(), places: vec![FREE; 4096] };
+        for (index, dialect) in DIALECTS.iter().enumerate() {
+            for key in dialect.keys {
+                table.insert(*key, 0, true);
+            }
+            for key in dialect.telltales {
+                table.insert((key, Slot::Telltale), 1 << index, true);
+            }
+        }
+        for key in attribution::KEYS.iter().chain(frame::KEYS) {
+            table.insert(*key, 0, false);
+        }
+        table
+    }
+
+    /// The first table that names a key says what it means; telltales of all tables add up.
+    fn insert(&mut self, (key, slot): Key, telltales: u32, genai: bool) {
+        let rank = u16::try_from(self.entries.len()).expect("fewer keys than 65,536 are compiled in");
+        let place = self.place(key);
+        if self.places[place] == FREE {
+            self.places[place] = rank;
+            self.entries.push(Entry { key, slot, rank, telltales, genai });
+            return;
+        }
+        let known = &mut self.entries[usize::from(self.places[place])];
+        known.telltales |= telltales;
+        known.genai |= genai;
+        if known.slot == Slot::Telltale {
+            (known.slot, known.rank) = (slot, rank);
+        }
+    }
+
+    /// Where a key is, or the free place where it would be.
+    fn place(&self, key: &str) -> usize {
+        let mask = self.places.len() - 1;
+        // The low bits of the hash are as good as any.
+        let mut place = (xxh3_64(key.as_bytes()) & 0xffff_ffff) as usize & mask;
+        while self.places[place] != FREE && self.entries[usize::from(self.places[place])].key != key {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(usize::from(self.places[self.place(key)]))
+    }
+}
