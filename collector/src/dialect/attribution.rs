@@ -153,7 +153,7 @@ fn is_noise(tag: &str) -> bool {
 #[must_use]
 pub fn find(attributes: Attributes<'_>, slots: &Slots<'_>, texts: &mut Interner) -> Attribution {
     let metadata = metadata(slots);
-    let mut value = |slot| named(slots, &metadata, slot).map(|text| texts.intern(cut(&text, MAX_VALUE)));
+    let mut value = |slot| named(slots, &metadata, slot).map(|text| texts.intern(&frame::shortened(&text, MAX_VALUE)));
     let mut attribution = Attribution {
         environment: value(Slot::Environment),
         feature: value(Slot::Feature),

@@ -320,11 +320,10 @@ pub(super) fn usage_object<'a>(slots: &Slots<'a>, slot: Slot) -> Option<UsageObj
 /// A cost in USD. Zero means that the emitter knew no price.
 pub(super) fn cost(value: Value<'_>) -> Option<Usd> {
     let usd = match value {
-        Value::Double(usd) => usd,
-        Value::Int(usd) => usd as f64,
-        Value::Str(text) => text.trim().parse().ok()?,
-        _ => return None,
+        Value::Double(usd) => Usd::from_f64(usd),
+        Value::Int(usd) => Usd::from_f64(usd as f64),
+        Value::Str(text) => Usd::parse_decimal(text.trim()),
+        _ => None,
     };
-    let pico = (usd * 1e12).round();
-    (pico > 0.0 && pico < i64::MAX as f64).then_some(Usd(pico as i64))
+    usd.filter(|usd| usd.0 > 0)
 }

@@ -102,9 +102,18 @@ fn request<'a>(span: &Span<'a>, slots: &Slots<'a>) -> Raw<'a> {
 /// A text without control characters and runs of blanks, at most [`MAX_LABEL`] bytes.
 #[must_use]
 pub fn presentable(text: &str) -> String {
-    let clean = cleaned(text);
-    let cut = clean.floor_char_boundary(MAX_LABEL);
-    or_unnamed(clean[..cut].trim_end())
+    or_unnamed(&shortened(text, MAX_LABEL))
+}
+
+/// A text without control characters and runs of blanks, at most `most` bytes.
+#[must_use]
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    let is_short = |text: &str| text.len() <= most;
+    match cleaned(text) {
+        clean if is_short(&clean) => clean,
+        Cow::Borrowed(clean) => Cow::Borrowed(clean[..clean.floor_char_boundary(most)].trim_end()),
+        Cow::Owned(clean) => Cow::Owned(clean[..clean.floor_char_boundary(most)].trim_end().to_owned()),
+    }
 }
 
 /// A span's name with uuids, e-mail addresses, ids and numbers folded to `{id}`, at most [`MAX_LABEL`] bytes.

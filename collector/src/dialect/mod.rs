@@ -13,6 +13,7 @@ pub mod emitters;
 pub mod evidence;
 pub mod frame;
 pub mod interner;
+pub mod land;
 pub mod slots;
 pub mod usage_object;
 
@@ -35,6 +36,7 @@ mod strands;
 mod vercel;
 
 pub use evidence::{Evidence, ModelCall, Recognised};
+pub use land::Lander;
 pub use slots::{Key, Slot, Slots};
 
 use costflame_pricing::{Flag, ReportedUsage};

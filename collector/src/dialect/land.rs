@@ -1,0 +1,285 @@
+//! From a decoded span to what is stored of it: place, frame, attribution, and for calls usage and receipt.
+
+use std::sync::Arc;
+
+use costflame_pricing::{Catalog, Normal, PriceRequest, Receipt, Usage, normalise};
+use costflame_profile::{Attribution, Call, FrameKind, Signal, Span as ProfileSpan, Text};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{
+    attribution,
+    evidence::{self, ModelCall, Recognised},
+    frame,
+    interner::Interner,
+    recognise,
+    slots::{Slot, Slots},
+};
+use crate::decode::{Attributes, Resource, Scope, Span, Status, Value};
+
+/// Longest model, provider, operation or id in bytes.
+const MAX_TEXT: usize = 256;
+
+/// Turns the spans of one request into rows. Texts, resources and scopes that repeat are read once.
+///
+/// Not to be used for a second request: what is known of a resource is found again by the place of its bytes.
+pub struct Lander<'c> {
+    catalog: &'c Catalog,
+    texts: Interner,
+    resource: Option<KnownResource>,
+    scope: Option<KnownScope>,
+    empty: Text,
+    bytes: Vec<u8>,
+}
+
+struct KnownResource {
+    place: u64,
+    service: Text,
+    instance: Option<Text>,
+    attribution: Arc<Attribution>,
+}
+
+struct KnownScope {
+    name: String,
+    version: String,
+    emitter: Text,
+}
+
+impl<'c> Lander<'c> {
+    /// A lander for one request, pricing by a catalog.
+    #[must_use]
+    pub fn new(catalog: &'c Catalog) -> Self {
+        Self {
+            catalog,
+            texts: Interner::default(),
+            resource: None,
+            scope: None,
+            empty: Text::from(""),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// The span as it is stored, and its receipt if it is a call or an aggregate.
+    #[must_use]
+    pub fn read(&mut self, resource: &Resource<'_>, scope: &Scope<'_>, span: &Span<'_>) -> (ProfileSpan, Option<Receipt>) {
+        let slots = Slots::read(span.attributes);
+        let recognised = recognise(scope, span, &slots);
+        let (kind, raw) = frame::of(&recognised, span, &slots);
+        let label = self.texts.label(&raw);
+        let emitter = self.emitter(scope);
+        self.know(resource);
+        let attribution = self.attribution(span, &slots, &recognised, &label);
+        let (call, receipt) = recognised.call.as_ref().map(|call| self.price(call, span)).unzip();
+        let (service, instance) = self
+            .resource
+            .as_ref()
+            .map_or_else(|| (self.empty.clone(), None), |known| (known.service.clone(), known.instance.clone()));
+        let mut landed = ProfileSpan {
+            trace_id: span.trace_id,
+            span_id: span.span_id,
+            parent_span_id: span.parent_span_id,
+            service,
+            kind,
+            label,
+            span_kind: span.kind,
+            start_us: span.start_us,
+            end_us: span.end_us,
+            error: span.status == Status::Error,
+            role: recognised.role,
+            call,
+            attribution,
+            signal: Signal::Span,
+            emitter,
+            instance,
+            links: span.links.to_vec(),
+            attribute_count: attribute_count(span),
+            content_hash: 0,
+            weight_milli: weight_milli(span.trace_state),
+        };
+        landed.content_hash = self.content_hash(&landed);
+        (landed, receipt)
+    }
+
+    fn price(&mut self, call: &ModelCall<'_>, span: &Span<'_>) -> (Call, Receipt) {
+        let vendor = call.provider.or_else(|| evidence::google_if_gemini(call.response_model.or(call.request_model)));
+        let normal = call.has_usage().then(|| normalise(&call.reported, call.accounting, vendor)).flatten();
+        let request = PriceRequest {
+            provider: call.provider,
+            server_address: call.server_address,
+            response_model: call.response_model,
+            request_model: call.request_model,
+            at_us: span.start_us,
+            service_tier: call.service_tier,
+            processing: call.processing,
+            speed: call.speed,
+            reported_cost: call.reported_cost,
+        };
+        let mut receipt = self.catalog.price(&request, normal.as_ref());
+        receipt.flags = receipt.flags.union(call.flags);
+        let usage = normal.map_or_else(Usage::default, |normal: Normal| normal.usage);
+        let catalog_provider = receipt.price.as_ref().map(|price| price.provider.as_str());
+        let mut text = |text: Option<&str>| text.map(|text| self.texts.intern(&frame::shortened(text, MAX_TEXT)));
+        let call = Call {
+            operation: text(call.operation),
+            provider: text(catalog_provider.or(call.provider)),
+            request_model: text(call.request_model),
+            response_model: text(call.response_model),
+            response_id: text(call.response_id),
+            usage,
+            cost: receipt.cost,
+        };
+        (call, receipt)
+    }
+
+    fn know(&mut self, resource: &Resource<'_>) {
+        let place = place(resource.attributes);
+        if self.resource.as_ref().is_some_and(|known| known.place == place) {
+            return;
+        }
+        let slots = Slots::read(resource.attributes);
+        let service = self.texts.intern(&frame::shortened(slots.text(Slot::Service).unwrap_or(""), MAX_TEXT));
+        let instance = instance(&slots).map(|instance| self.texts.intern(&frame::shortened(&instance, MAX_TEXT)));
+        let attribution = Arc::new(attribution::find(resource.attributes, &slots, &mut self.texts));
+        self.resource = Some(KnownResource { place, service, instance, attribution });
+    }
+
+    fn emitter(&mut self, scope: &Scope<'_>) -> Text {
+        if scope.name.is_empty() && scope.version.is_empty() {
+            return self.empty.clone();
+        }
+        if let Some(known) = &self.scope
+            && known.name == scope.name
+            && known.version == scope.version
+        {
+            return known.emitter.clone();
+        }
+        let name = format!("{}@{}", scope.name, scope.version);
+        let emitter = self.texts.intern(&frame::shortened(&name, MAX_TEXT));
+        let (name, version) = (scope.name.to_owned(), scope.version.to_owned());
+        self.scope = Some(KnownScope { name, version, emitter: emitter.clone() });
+        emitter
+    }
+
+    /// Values of the span before those of its resource. Agents and tools give their name by their frame, too.
+    fn attribution(
+        &mut self,
+        span: &Span<'_>,
+        slots: &Slots<'_>,
+        recognised: &Recognised<'_>,
+        label: &Text,
+    ) -> Arc<Attribution> {
+        let mut own = attribution::find(span.attributes, slots, &mut self.texts);
+        let named = recognised.label.is_some().then(|| label.clone());
+        match recognised.kind {
+            FrameKind::Agent => own.agent = own.agent.or(named),
+            FrameKind::Tool => own.tool = own.tool.or(named),
+            _ => {}
+        }
+        let inherited = self.resource.as_ref().map(|known| &known.attribution);
+        match inherited {
+            Some(inherited) if own.is_empty() => inherited.clone(),
+            Some(inherited) if !inherited.is_empty() => Arc::new(own.or(inherited)),
+            _ => Arc::new(own),
+        }
+    }
+
+    /// Everything that was read but what the catalog adds: a span that is sent again after prices have changed is the
+    /// same span.
+    fn content_hash(&mut self, span: &ProfileSpan) -> u64 {
+        let bytes = &mut self.bytes;
+        bytes.clear();
+        let mut text = |text: &str| {
+            bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        };
+        for part in [&span.service, &span.label, &span.emitter] {
+            text(part);
+        }
+        let attribution = &*span.attribution;
+        let named = [
+            &span.instance,
+            &attribution.environment,
+            &attribution.feature,
+            &attribution.user,
+            &attribution.session,
+            &attribution.agent,
+            &attribution.tool,
+            &attribution.prompt,
+            &attribution.prompt_version,
+        ];
+        for part in named {
+            // Absent is not empty.
+            text(part.as_deref().unwrap_or("\0"));
+        }
+        for (key, value) in &attribution.tags {
+            text(key);
+            text(value);
+        }
+        if let Some(call) = &span.call {
+            for part in [&call.operation, &call.request_model, &call.response_model, &call.response_id] {
+                text(part.as_deref().unwrap_or("\0"));
+            }
+            let usage = call.usage.tokens.iter().chain(&call.usage.counters);
+            usage.for_each(|count| bytes.extend_from_slice(&count.to_le_bytes()));
+        }
+        bytes.extend_from_slice(&[span.kind as u8, span.span_kind as u8, span.role as u8, u8::from(span.error)]);
+        bytes.extend_from_slice(&span.parent_span_id.map_or([0; 8], |parent| parent.0));
+        for number in [span.start_us, span.end_us, i64::from(span.attribute_count), i64::from(span.weight_milli)] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        span.links.iter().for_each(|link| bytes.extend_from_slice(&link.0));
+        xxh3_64(bytes)
+    }
+}
+
+fn attribute_count(span: &Span<'_>) -> u32 {
+    u32::try_from(span.attributes.0.len()).unwrap_or(u32::MAX).saturating_add(span.dropped_attributes)
+}
+
+/// Where the bytes of a resource's attributes lie: equal for the spans of one resource, different for two of them.
+fn place(attributes: Attributes<'_>) -> u64 {
+    let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+    attributes.0.iter().fold(attributes.0.len() as u64, |hash, (key, value)| {
+        let value = match *value {
+            Value::Str(text) => text.as_ptr() as u64 ^ text.len() as u64,
+            Value::Bytes(bytes) | Value::Array(bytes) | Value::Map(bytes) => bytes.as_ptr() as u64 ^ bytes.len() as u64,
+            Value::Int(number) => number.cast_unsigned(),
+            Value::Double(number) => number.to_bits(),
+            Value::Bool(flag) => u64::from(flag),
+            Value::Empty => 0,
+        };
+        mix(mix(hash, key.as_ptr() as u64 ^ key.len() as u64), value)
+    })
+}
+
+/// `service.instance.id`, else `host.name/process.pid` as far as present.
+fn instance(slots: &Slots<'_>) -> Option<String> {
+    if let Some(instance) = slots.text(Slot::Instance) {
+        return Some(instance.to_owned());
+    }
+    let (host, pid) = (slots.text(Slot::Host), slots.count(Slot::Pid));
+    match (host, pid) {
+        (Some(host), Some(pid)) => Some(format!("{host}/{pid}")),
+        (Some(host), None) => Some(host.to_owned()),
+        (None, Some(pid)) => Some(pid.to_string()),
+        (None, None) => None,
+    }
+}
+
+/// What one kept span stands for, in thousandths: the sampler's rejection threshold `ot=th:…` in the trace state.
+///
+/// Source: <https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/>. 1000 if there is none.
+fn weight_milli(trace_state: &str) -> u32 {
+    const ONE: u64 = 1 << 56;
+    if trace_state.is_empty() {
+        return 1000;
+    }
+    let ours = trace_state.split(',').find_map(|member| member.trim().strip_prefix("ot="));
+    let threshold = ours.and_then(|list| list.split(';').find_map(|field| field.strip_prefix("th:")));
+    let Some(threshold) = threshold.filter(|hex| (1..=14).contains(&hex.len())) else { return 1000 };
+    let Ok(rejected) = u64::from_str_radix(threshold, 16) else { return 1000 };
+    // Trailing zeros are left out: `th:8` is one half.
+    let rejected = rejected << (4 * (14 - threshold.len()));
+    let kept = u128::from(ONE - rejected.min(ONE - 1));
+    let milli = (u128::from(ONE) * 1000 + kept / 2) / kept;
+    u32::try_from(milli).unwrap_or(u32::MAX)
+}
