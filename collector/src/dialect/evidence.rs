@@ -47,6 +47,8 @@ pub struct ModelCall<'a> {
     pub request_model: Option<&'a str>,
     /// Model that served.
     pub response_model: Option<&'a str>,
+    /// Vendor that the emitter cut off the requested model's name (`amazon` of `amazon.nova-pro-v1:0`).
+    pub cut_vendor: Option<&'a str>,
     /// The provider's id of the response.
     pub response_id: Option<&'a str>,
     /// Host or URL of the endpoint.
@@ -179,6 +181,7 @@ impl<'a> Evidence<'_, 'a> {
             provider,
             request_model: text(Slot::RequestModel),
             response_model: text(Slot::ResponseModel).or_else(|| text(Slot::Model)),
+            cut_vendor: None,
             response_id: text(Slot::ResponseId),
             server_address: text(Slot::ServerAddress),
             reported: self.reported(),
@@ -305,6 +308,55 @@ pub(super) fn complete<'a>(call: &mut ModelCall<'a>, object: &UsageObject<'a>) {
         *mine = (*mine).max(theirs);
     }
     call.service_tier = call.service_tier.or(object.tier);
+}
+
+/// Takes what is missing from the usage in a recorded response, if it is this call's: what a model says may look like
+/// usage, too, but does not repeat the numbers of its own call.
+pub(super) fn complete_from_response<'a>(call: &mut ModelCall<'a>, response: &'a str) {
+    let own = usage_object::candidates(response).filter(|object| is_usage_of(object, &call.reported));
+    // A library's own summary may come before the provider's object.
+    let fullest = own.fold(None, |best: Option<UsageObject<'_>>, next| match best {
+        Some(best) if parts(&best) >= parts(&next) => Some(best),
+        _ => Some(next),
+    });
+    if let Some(object) = fullest {
+        complete(call, &object);
+    }
+}
+
+/// How many parts of input and output an object tells.
+fn parts(object: &UsageObject<'_>) -> usize {
+    let said = &object.reported;
+    let parts = [said.cache_read, said.cache_write, said.cache_write_1h, said.reasoning, said.audio_in, said.audio_out];
+    parts.iter().flatten().count()
+}
+
+fn is_usage_of(object: &UsageObject<'_>, said: &ReportedUsage) -> bool {
+    let number = |count: Option<u64>| count.unwrap_or(0);
+    let theirs = &object.reported;
+    let input = number(theirs.input);
+    let with_cached = input + number(theirs.cache_read) + number(theirs.cache_write);
+    let output = number(theirs.output);
+    let same_input = [input, with_cached].contains(&number(said.input));
+    let same_output = [output, output + number(theirs.reasoning)].contains(&number(said.output));
+    input + output > 0 && same_input && same_output
+}
+
+/// The provider that a model's name alone gives away, for spans that name none.
+pub(super) fn provider_of_model(model: &str) -> Option<&'static str> {
+    let name = model.strip_prefix("ft:").unwrap_or(model);
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    if starts(&["text-embedding-3", "text-embedding-ada", "omni-moderation", "gpt-", "whisper-", "tts-", "dall-e"]) {
+        return Some("openai");
+    }
+    if starts(&["arn:aws:bedrock:"]) {
+        return Some("aws.bedrock");
+    }
+    // Bedrock writes region, vendor and model with dots between, and a version at the end.
+    let unregioned = ["us.", "eu.", "apac.", "global.", "jp.", "au.", "us-gov."].iter().find_map(|region| name.strip_prefix(region));
+    let vendors = ["anthropic.", "amazon.", "meta.", "mistral.", "cohere.", "ai21.", "deepseek.", "openai.", "qwen."];
+    let is_bedrock = vendors.iter().any(|vendor| unregioned.unwrap_or(name).starts_with(vendor));
+    is_bedrock.then_some("aws.bedrock")
 }
 
 /// Google as the provider of a model whose name says so.

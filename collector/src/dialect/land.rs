@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use costflame_pricing::{Catalog, Normal, PriceRequest, Receipt, Usage, normalise};
+use costflame_pricing::{Catalog, Flag, Normal, PriceRequest, Receipt, Usage, normalise};
 use costflame_profile::{Attribution, Call, FrameKind, Signal, Span as ProfileSpan, Text};
+use costflame_store::LandingRow;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
@@ -58,6 +59,20 @@ impl<'c> Lander<'c> {
         }
     }
 
+    /// The row of a span received at `received_us`, microseconds since 1970 UTC.
+    #[must_use]
+    pub fn land(
+        &mut self,
+        resource: &Resource<'_>,
+        scope: &Scope<'_>,
+        span: &Span<'_>,
+        project: i32,
+        received_us: i64,
+    ) -> LandingRow {
+        let (span, receipt) = self.read(resource, scope, span);
+        LandingRow { project, received_us, span, receipt }
+    }
+
     /// The span as it is stored, and its receipt if it is a call or an aggregate.
     #[must_use]
     pub fn read(&mut self, resource: &Resource<'_>, scope: &Scope<'_>, span: &Span<'_>) -> (ProfileSpan, Option<Receipt>) {
@@ -100,13 +115,16 @@ impl<'c> Lander<'c> {
     }
 
     fn price(&mut self, call: &ModelCall<'_>, span: &Span<'_>) -> (Call, Receipt) {
-        let vendor = call.provider.or_else(|| evidence::google_if_gemini(call.response_model.or(call.request_model)));
+        let model = call.response_model.or(call.request_model);
+        let vendor = call.provider.or_else(|| evidence::google_if_gemini(model));
         let normal = call.has_usage().then(|| normalise(&call.reported, call.accounting, vendor)).flatten();
+        let guessed = if call.provider.is_none() { model.and_then(evidence::provider_of_model) } else { None };
+        let whole = call.cut_vendor.zip(call.request_model).map(|(vendor, model)| format!("{vendor}.{model}"));
         let request = PriceRequest {
-            provider: call.provider,
+            provider: call.provider.or(guessed),
             server_address: call.server_address,
             response_model: call.response_model,
-            request_model: call.request_model,
+            request_model: whole.as_deref().or(call.request_model),
             at_us: span.start_us,
             service_tier: call.service_tier,
             processing: call.processing,
@@ -115,6 +133,9 @@ impl<'c> Lander<'c> {
         };
         let mut receipt = self.catalog.price(&request, normal.as_ref());
         receipt.flags = receipt.flags.union(call.flags);
+        if guessed.is_some() && receipt.price.is_some() {
+            receipt.flags.insert(Flag::ProviderGuessed);
+        }
         let usage = normal.map_or_else(Usage::default, |normal: Normal| normal.usage);
         let catalog_provider = receipt.price.as_ref().map(|price| price.provider.as_str());
         let mut text = |text: Option<&str>| text.map(|text| self.texts.intern(&frame::shortened(text, MAX_TEXT)));
@@ -229,6 +250,19 @@ impl<'c> Lander<'c> {
         span.links.iter().for_each(|link| bytes.extend_from_slice(&link.0));
         xxh3_64(bytes)
     }
+}
+
+/// Lands a single span. For the spans of one request a [`Lander`] is faster and shares their texts.
+#[must_use]
+pub fn land(
+    resource: &Resource<'_>,
+    scope: &Scope<'_>,
+    span: &Span<'_>,
+    catalog: &Catalog,
+    project: i32,
+    received_us: i64,
+) -> LandingRow {
+    Lander::new(catalog).land(resource, scope, span, project, received_us)
 }
 
 fn attribute_count(span: &Span<'_>) -> u32 {

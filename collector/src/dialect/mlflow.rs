@@ -6,7 +6,8 @@ use costflame_profile::FrameKind;
 use super::{
     Dialect,
     evidence::{self, Evidence, Recognised},
-    slots::Slot::{self, Model, Provider, UsageObject},
+    slots::Slot::{self, Model, Provider, Response, UsageObject},
+    usage_object,
 };
 
 const TYPE: &str = "mlflow.spanType";
@@ -17,6 +18,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     telltales: &[TYPE, "mlflow.chat.tokenUsage"],
     keys: &[
         ("mlflow.chat.tokenUsage", UsageObject),
+        ("mlflow.spanOutputs", Response),
         ("mlflow.llm.model", Model),
         ("mlflow.llm.provider", Provider),
     ],
@@ -29,6 +31,13 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
     if let Some(usage) = evidence::usage_object(evidence.slots, UsageObject) {
         evidence::complete(&mut call, &usage);
         call.accounting = Accounting::EmitterInclusive;
+    }
+    // The object keeps cached tokens only; reasoning, audio and OpenAI's cache writes are in the response.
+    if let Some(response) = evidence.slots.value(Slot::Response).and_then(|value| value.as_text())
+        && call.has_usage()
+    {
+        evidence::complete_from_response(&mut call, response);
+        call.response_id = call.response_id.or_else(|| usage_object::leading_id(response));
     }
     match evidence.attribute(TYPE) {
         Some("CHAT_MODEL" | "LLM" | "EMBEDDING" | "RERANKER") => evidence.call_if_any(call),

@@ -36,7 +36,7 @@ mod strands;
 mod vercel;
 
 pub use evidence::{Evidence, ModelCall, Recognised};
-pub use land::Lander;
+pub use land::{Lander, land};
 pub use slots::{Key, Slot, Slots};
 
 use costflame_pricing::{Flag, ReportedUsage};

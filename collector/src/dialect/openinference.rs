@@ -68,13 +68,18 @@ fn look_into_response<'a>(evidence: &Evidence<'_, 'a>, call: &mut ModelCall<'a>)
     if let Some(metadata) = text(Slot::Metadata).filter(|text| text.contains("server_tool_use")) {
         evidence::complete(call, &usage_object::read_inside(metadata));
     }
-    let Some(response) = text(Slot::Response).filter(|text| text.starts_with('{')) else { return };
-    call.response_id = call.response_id.or_else(|| usage_object::leading_id(response));
-    if !call.has_usage() || response.contains("service_tier") {
-        let found = usage_object::read_inside(response);
-        call.service_tier = call.service_tier.or(found.tier);
-        if !call.has_usage() {
-            evidence::complete(call, &found);
-        }
+    let Some(response) = text(Slot::Response) else { return };
+    if response.starts_with('{') {
+        call.response_id = call.response_id.or_else(|| usage_object::leading_id(response));
+    }
+    let said = &call.reported;
+    let lifetimes_missing = said.cache_write.unwrap_or(0) > 0 && said.cache_write_1h.is_none();
+    if !call.has_usage() {
+        evidence::complete(call, &usage_object::read_inside(response));
+    } else if said.cache_read.is_none() || lifetimes_missing {
+        evidence::complete_from_response(call, response);
+    }
+    if call.service_tier.is_none() && response.contains("service_tier") {
+        call.service_tier = usage_object::read_inside(response).tier;
     }
 }

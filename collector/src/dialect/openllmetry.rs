@@ -13,10 +13,11 @@ use super::{
 const KIND: &str = "traceloop.span.kind";
 const REQUEST_TYPE: &str = "llm.request.type";
 const ENTITY: &str = "traceloop.entity.name";
+const BEDROCK: &str = "opentelemetry.instrumentation.bedrock";
 
 pub(super) const DIALECT: Dialect = Dialect {
     name: "openllmetry",
-    scopes: &["traceloop*", "@traceloop/*"],
+    scopes: &["traceloop*", "@traceloop/*", BEDROCK],
     telltales: &[KIND, ENTITY, REQUEST_TYPE, "llm.usage.total_tokens", "gen_ai.openai.api_base"],
     keys: &[
         ("llm.usage.total_tokens", Total),
@@ -37,8 +38,32 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
         Some("tool") => return Recognised::plain(FrameKind::Tool, entity.or_else(|| evidence.slots.text(Slot::Tool))),
         _ => {}
     }
-    if evidence.attribute(REQUEST_TYPE).is_some() {
-        return evidence.call_if_any(evidence.model_call());
+    let mut call = evidence.model_call();
+    if evidence.scope.name == BEDROCK {
+        call.cut_vendor = call.request_model.and_then(|model| bedrock_vendor(evidence.slots.text(Slot::System), model));
     }
-    evidence.by_operation()
+    if evidence.attribute(REQUEST_TYPE).is_some() {
+        return evidence.call_if_any(call);
+    }
+    evidence.judge(call)
+}
+
+/// The vendor that is cut off a Bedrock model's name: the old emitter names it as the system, for others the model's
+/// family tells.
+fn bedrock_vendor<'a>(system: Option<&'a str>, model: &str) -> Option<&'a str> {
+    const FAMILIES: &[(&str, &str)] = &[
+        ("claude", "anthropic"),
+        ("nova", "amazon"),
+        ("titan", "amazon"),
+        ("llama", "meta"),
+        ("command", "cohere"),
+        ("embed", "cohere"),
+        ("rerank", "cohere"),
+        ("mistral", "mistral"),
+        ("mixtral", "mistral"),
+        ("pixtral", "mistral"),
+        ("jamba", "ai21"),
+    ];
+    let family = FAMILIES.iter().find(|(family, _)| model.starts_with(family)).map(|(_, vendor)| *vendor);
+    family.or(system.filter(|system| !system.contains(['.', ' '])))
 }

@@ -6,6 +6,8 @@ use costflame_pricing::{Counter, ReportedUsage};
 
 /// Text beyond this is not looked at.
 const MAX_TEXT: usize = 256 * 1024;
+/// Places that are looked at for an object outside the structure.
+const MAX_CANDIDATES: usize = 16;
 /// Keys are remembered down to this depth.
 const MAX_DEPTH: usize = 16;
 
@@ -44,6 +46,24 @@ pub fn read(text: &str) -> UsageObject<'_> {
 #[must_use]
 pub fn read_inside(text: &str) -> UsageObject<'_> {
     Scan::new(text, true).run()
+}
+
+/// Usage objects in a response, the likeliest first: where its structure says so, then wherever something after the word
+/// `usage` looks like one, for instance in Python text within JSON. What only looks like one may be what a model said.
+pub fn candidates(text: &str) -> impl Iterator<Item = UsageObject<'_>> {
+    let text = cut(text, MAX_TEXT);
+    let loose = text.match_indices("usage").take(MAX_CANDIDATES).filter_map(|(at, word)| object_after(&text[at + word.len()..]));
+    std::iter::once_with(|| read_inside(text)).chain(loose.map(read))
+}
+
+/// The object in `_metadata": {…}`, `': {…}`, `=CompletionUsage(…)`.
+fn object_after(text: &str) -> Option<&str> {
+    let name = |text: &'_ str| text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
+    let rest = &text[text.len() - name(text)..];
+    let rest = rest.trim_start_matches(['"', '\'']).trim_start();
+    let rest = rest.strip_prefix([':', '='])?.trim_start();
+    let rest = &rest[rest.len() - name(rest)..];
+    rest.starts_with(['{', '(']).then_some(rest)
 }
 
 /// The `id` a response in JSON begins with.
@@ -93,7 +113,12 @@ impl<'a> Scan<'a> {
         while let Some(first) = self.rest.bytes().next() {
             match first {
                 b'{' | b'[' | b'(' => self.open(),
-                b'}' | b']' | b')' => self.close(),
+                b'}' | b']' | b')' => {
+                    self.close();
+                    if self.depth == 0 {
+                        break;
+                    }
+                }
                 b'"' | b'\'' => self.quoted(first),
                 b'0'..=b'9' | b'-' => self.number(),
                 _ if first.is_ascii_alphabetic() || first == b'_' => self.word(),
