@@ -50,7 +50,10 @@ pub(super) const KEYS: &[Key] = &[
     ("traceloop.association.properties.sessionId", Slot::Session),
     ("traceloop.association.properties.chat_id", Slot::Session),
     ("traceloop.association.properties.thread_id", Slot::Session),
-    ("traceloop.association.properties.environment", Slot::Environment),
+    (
+        "traceloop.association.properties.environment",
+        Slot::Environment,
+    ),
     ("traceloop.association.properties.feature", Slot::Feature),
     ("traceloop.prompt.key", Slot::Prompt),
     ("traceloop.prompt.version", Slot::PromptVersion),
@@ -61,7 +64,10 @@ pub(super) const KEYS: &[Key] = &[
     ("langfuse.observation.prompt.name", Slot::Prompt),
     ("langfuse.observation.prompt.version", Slot::PromptVersion),
     ("langfuse.observation.metadata.langfuse_user_id", Slot::User),
-    ("langfuse.observation.metadata.langfuse_session_id", Slot::Session),
+    (
+        "langfuse.observation.metadata.langfuse_session_id",
+        Slot::Session,
+    ),
     ("langfuse.observation.metadata.user_id", Slot::User),
     ("langfuse.observation.metadata.session_id", Slot::Session),
     ("langfuse.trace.metadata.user_id", Slot::User),
@@ -118,7 +124,18 @@ pub const TAG_PREFIXES: &[&str] = &[
 ];
 
 /// Tags that libraries add on their own and that say nothing about who pays.
-const NOISE: &[&str] = &["checkpoint_ns", "langgraph_", "ls_", "lc_", "__", "max_budget", "spend", "budget_", "hash", "auth_"];
+const NOISE: &[&str] = &[
+    "checkpoint_ns",
+    "langgraph_",
+    "ls_",
+    "lc_",
+    "__",
+    "max_budget",
+    "spend",
+    "budget_",
+    "hash",
+    "auth_",
+];
 
 /// Fields of a `metadata` object in JSON that are more than tags.
 const METADATA_FIELDS: &[(&str, Slot)] = &[
@@ -137,11 +154,16 @@ const MAX_METADATA: usize = 16 * 1024;
 
 /// True when a key has one of the [`TAG_PREFIXES`].
 pub(super) fn has_prefix(key: &str) -> bool {
-    matches!(key.as_bytes().first(), Some(b'c' | b't' | b'l' | b'a' | b'm')) && tag(key).is_some()
+    matches!(
+        key.as_bytes().first(),
+        Some(b'c' | b't' | b'l' | b'a' | b'm')
+    ) && tag(key).is_some()
 }
 
 fn tag(key: &str) -> Option<&str> {
-    let tag = TAG_PREFIXES.iter().find_map(|prefix| key.strip_prefix(prefix))?;
+    let tag = TAG_PREFIXES
+        .iter()
+        .find_map(|prefix| key.strip_prefix(prefix))?;
     (!tag.is_empty() && !is_noise(tag)).then_some(tag)
 }
 
@@ -153,7 +175,9 @@ fn is_noise(tag: &str) -> bool {
 #[must_use]
 pub fn find(attributes: Attributes<'_>, slots: &Slots<'_>, texts: &mut Interner) -> Attribution {
     let metadata = metadata(slots);
-    let mut value = |slot| named(slots, &metadata, slot).map(|text| texts.intern(&frame::shortened(&text, MAX_VALUE)));
+    let mut value = |slot| {
+        named(slots, &metadata, slot).map(|text| texts.intern(&frame::shortened(&text, MAX_VALUE)))
+    };
     let mut attribution = Attribution {
         environment: value(Slot::Environment),
         feature: value(Slot::Feature),
@@ -172,19 +196,30 @@ pub fn find(attributes: Attributes<'_>, slots: &Slots<'_>, texts: &mut Interner)
 }
 
 fn named<'a>(slots: &Slots<'a>, metadata: &Metadata<'a>, slot: Slot) -> Option<Cow<'a, str>> {
-    let field = || METADATA_FIELDS.iter().filter(|(_, means)| *means == slot).find_map(|(name, _)| metadata.get(*name));
-    slots.value(slot).and_then(scalar).or_else(|| field().cloned())
+    let field = || {
+        METADATA_FIELDS
+            .iter()
+            .filter(|(_, means)| *means == slot)
+            .find_map(|(name, _)| metadata.get(*name))
+    };
+    slots
+        .value(slot)
+        .and_then(scalar)
+        .or_else(|| field().cloned())
 }
 
 type Metadata<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
 
 /// The scalars at the top of a `metadata` object.
 fn metadata<'a>(slots: &Slots<'a>) -> Metadata<'a> {
-    let text = slots.value(Slot::Metadata).and_then(|value| value.as_text());
+    let text = slots
+        .value(Slot::Metadata)
+        .and_then(|value| value.as_text());
     let Some(text) = text.filter(|text| text.len() <= MAX_METADATA && text.starts_with('{')) else {
         return Metadata::new();
     };
-    let fields: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).unwrap_or_default();
+    let fields: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(text).unwrap_or_default();
     let scalars = fields.into_iter().filter_map(|(key, value)| {
         let text = match value {
             serde_json::Value::String(text) if !text.is_empty() => text,
@@ -198,16 +233,26 @@ fn metadata<'a>(slots: &Slots<'a>) -> Metadata<'a> {
 }
 
 /// Tags of all kinds, sorted by key; of equal keys the first found stays.
-fn tags(attributes: Attributes<'_>, slots: &Slots<'_>, metadata: &Metadata<'_>, texts: &mut Interner) -> Vec<(Text, Text)> {
+fn tags(
+    attributes: Attributes<'_>,
+    slots: &Slots<'_>,
+    metadata: &Metadata<'_>,
+    texts: &mut Interner,
+) -> Vec<(Text, Text)> {
     let mut found = BTreeMap::<String, String>::new();
     let mut add = |key: &str, value: &str| {
         let key = frame::presentable(cut(key, MAX_KEY));
         if !value.is_empty() && (found.len() < MAX_TAGS * 4 || found.contains_key(&key)) {
-            found.entry(key).or_insert_with(|| cut(value, MAX_VALUE).to_owned());
+            found
+                .entry(key)
+                .or_insert_with(|| cut(value, MAX_VALUE).to_owned());
         }
     };
     for prefix in TAG_PREFIXES {
-        let own = attributes.0.iter().filter(|(key, _)| key.starts_with(prefix) && !slots::is_known(key));
+        let own = attributes
+            .0
+            .iter()
+            .filter(|(key, _)| key.starts_with(prefix) && !slots::is_known(key));
         for (key, value) in own {
             if let (Some(tag), Some(value)) = (tag(key), scalar(*value)) {
                 add(tag, &value);
@@ -221,28 +266,45 @@ fn tags(attributes: Attributes<'_>, slots: &Slots<'_>, metadata: &Metadata<'_>, 
             _ => add(word, "true"),
         }
     }
-    let is_tag = |key: &str| !is_noise(key) && !METADATA_FIELDS.iter().any(|(name, _)| *name == key);
+    let is_tag =
+        |key: &str| !is_noise(key) && !METADATA_FIELDS.iter().any(|(name, _)| *name == key);
     for (key, value) in metadata.iter().filter(|(key, _)| is_tag(key)) {
         add(key, value);
     }
-    found.into_iter().take(MAX_TAGS).map(|(key, value)| (texts.intern(&key), texts.intern(&value))).collect()
+    found
+        .into_iter()
+        .take(MAX_TAGS)
+        .map(|(key, value)| (texts.intern(&key), texts.intern(&value)))
+        .collect()
 }
 
 /// The words of a list of tags: an array, JSON text of one, or words with commas between.
 fn words(value: Value<'_>) -> Vec<&str> {
     let words: Vec<&str> = match value {
         Value::Array(_) => value.array().filter_map(|tag| tag.as_text()).collect(),
-        Value::Str(text) => text.trim_matches(['[', ']']).split(',').map(|word| word.trim_matches([' ', '"', '\''])).collect(),
+        Value::Str(text) => text
+            .trim_matches(['[', ']'])
+            .split(',')
+            .map(|word| word.trim_matches([' ', '"', '\'']))
+            .collect(),
         _ => Vec::new(),
     };
-    words.into_iter().filter(|word| !word.is_empty()).take(MAX_TAGS).collect()
+    words
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .take(MAX_TAGS)
+        .collect()
 }
 
 /// A value that is short by its nature, as text.
 fn scalar(value: Value<'_>) -> Option<Cow<'_, str>> {
     match value {
         Value::Str(text) => {
-            let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).trim();
+            let bare = text
+                .strip_prefix('"')
+                .and_then(|text| text.strip_suffix('"'))
+                .unwrap_or(text)
+                .trim();
             (!matches!(bare, "" | "null" | "None")).then_some(Cow::Borrowed(bare))
         }
         Value::Int(number) => Some(Cow::Owned(number.to_string())),

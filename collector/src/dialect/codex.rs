@@ -19,7 +19,10 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("codex.usage.total_tokens", Total),
         ("codex.turn.token_usage.input_tokens", Input),
         ("codex.turn.token_usage.cached_input_tokens", CacheRead),
-        ("codex.turn.token_usage.cache_write_input_tokens", CacheWrite),
+        (
+            "codex.turn.token_usage.cache_write_input_tokens",
+            CacheWrite,
+        ),
         ("codex.turn.token_usage.output_tokens", Output),
         ("codex.turn.token_usage.reasoning_output_tokens", Reasoning),
         (TURN_TOTAL, Total),

@@ -21,11 +21,21 @@ pub struct Emitter {
 }
 
 const fn inclusive(scope: &'static str) -> Emitter {
-    Emitter { scope, accounting: Accounting::EmitterInclusive, provider: None, reasoning_outside: false }
+    Emitter {
+        scope,
+        accounting: Accounting::EmitterInclusive,
+        provider: None,
+        reasoning_outside: false,
+    }
 }
 
 const fn exclusive(scope: &'static str) -> Emitter {
-    Emitter { scope, accounting: Accounting::EmitterExclusive, provider: None, reasoning_outside: false }
+    Emitter {
+        scope,
+        accounting: Accounting::EmitterExclusive,
+        provider: None,
+        reasoning_outside: false,
+    }
 }
 
 /// The first line that matches a scope holds.
@@ -34,8 +44,14 @@ pub static EMITTERS: &[Emitter] = &[
     exclusive("opentelemetry.instrumentation.botocore.bedrock-runtime"),
     exclusive("opentelemetry.instrumentation.genai.bedrock"),
     exclusive("@opentelemetry/instrumentation-aws-sdk"),
-    Emitter { provider: Some("aws.bedrock"), ..exclusive("opentelemetry.instrumentation.bedrock") },
-    Emitter { provider: Some("aws.bedrock"), ..exclusive("@traceloop/instrumentation-bedrock") },
+    Emitter {
+        provider: Some("aws.bedrock"),
+        ..exclusive("opentelemetry.instrumentation.bedrock")
+    },
+    Emitter {
+        provider: Some("aws.bedrock"),
+        ..exclusive("@traceloop/instrumentation-bedrock")
+    },
     // OpenLLMetry for JavaScript, unlike the one for Python.
     exclusive("@traceloop/instrumentation-anthropic"),
     // OpenLIT: the provider's numbers as they are; frameworks report sums.
@@ -45,14 +61,23 @@ pub static EMITTERS: &[Emitter] = &[
     inclusive("openlit.instrumentation.pydantic*"),
     inclusive("openlit.instrumentation.llamaindex*"),
     inclusive("openlit.instrumentation.crewai*"),
-    Emitter { reasoning_outside: true, ..inclusive("openlit.instrumentation.google*") },
-    Emitter { reasoning_outside: true, ..inclusive("openlit.instrumentation.vertexai*") },
+    Emitter {
+        reasoning_outside: true,
+        ..inclusive("openlit.instrumentation.google*")
+    },
+    Emitter {
+        reasoning_outside: true,
+        ..inclusive("openlit.instrumentation.vertexai*")
+    },
     exclusive("openlit*"),
     // Claude Code: the numbers of the Messages API as they are.
     exclusive("com.anthropic.claude_code*"),
     exclusive("claude-code"),
     // InvokeModel of Nova excludes, Converse includes since 0.1.61; the provider's total tells.
-    Emitter { accounting: Accounting::Spec, ..inclusive("openinference.instrumentation.bedrock") },
+    Emitter {
+        accounting: Accounting::Spec,
+        ..inclusive("openinference.instrumentation.bedrock")
+    },
     // These add up what Anthropic and Bedrock report beside each other.
     inclusive("com.anthropic.sdk.*"),
     inclusive("opentelemetry.instrumentation.genai.*"),
@@ -70,7 +95,9 @@ pub static EMITTERS: &[Emitter] = &[
 /// The line for a scope.
 #[must_use]
 pub fn find(scope: &Scope<'_>) -> Option<&'static Emitter> {
-    EMITTERS.iter().find(|emitter| matches(emitter.scope, scope.name))
+    EMITTERS
+        .iter()
+        .find(|emitter| matches(emitter.scope, scope.name))
 }
 
 /// How an emitter counts for a provider. It matters only where the provider itself counts beside.
@@ -85,7 +112,9 @@ pub fn accounting(emitter: Option<&Emitter>, provider: Option<&str>) -> Accounti
 /// True for providers whose input excludes cached tokens.
 #[must_use]
 pub fn reports_beside(provider: &str) -> bool {
-    ["anthropic", "bedrock", "aws", "amazon"].iter().any(|name| contains_ignore_case(provider, name))
+    ["anthropic", "bedrock", "aws", "amazon"]
+        .iter()
+        .any(|name| contains_ignore_case(provider, name))
 }
 
 /// Scope name against a pattern that may end in `*`.
@@ -98,5 +127,7 @@ pub fn matches(pattern: &str, scope: &str) -> bool {
 }
 
 fn contains_ignore_case(text: &str, word: &str) -> bool {
-    text.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+    text.as_bytes()
+        .windows(word.len())
+        .any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
 }

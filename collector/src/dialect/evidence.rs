@@ -87,20 +87,38 @@ impl<'a> Recognised<'a> {
     /// A plain span.
     #[must_use]
     pub const fn plain(kind: FrameKind, label: Option<&'a str>) -> Self {
-        Self { dialect: "", role: Role::Plain, kind, label, call: None }
+        Self {
+            dialect: "",
+            role: Role::Plain,
+            kind,
+            label,
+            call: None,
+        }
     }
 
     /// A model call. Its frame is the model.
     #[must_use]
     pub fn call(call: ModelCall<'a>) -> Self {
         let label = call.response_model.or(call.request_model);
-        Self { dialect: "", role: Role::Call, kind: FrameKind::Model, label, call: Some(call) }
+        Self {
+            dialect: "",
+            role: Role::Call,
+            kind: FrameKind::Model,
+            label,
+            call: Some(call),
+        }
     }
 
     /// A span that repeats the usage of calls below it.
     #[must_use]
     pub const fn aggregate(kind: FrameKind, label: Option<&'a str>, call: ModelCall<'a>) -> Self {
-        Self { dialect: "", role: Role::Aggregate, kind, label, call: Some(call) }
+        Self {
+            dialect: "",
+            role: Role::Aggregate,
+            kind,
+            label,
+            call: Some(call),
+        }
     }
 }
 
@@ -124,7 +142,8 @@ pub(super) enum Operation {
 impl Operation {
     pub(super) fn named(name: &str) -> Self {
         match name {
-            "chat" | "generate_content" | "text_completion" | "embeddings" | "completion" | "rerank" => Self::Model,
+            "chat" | "generate_content" | "text_completion" | "embeddings" | "completion"
+            | "rerank" => Self::Model,
             "invoke_agent" | "create_agent" => Self::Agent,
             "invoke_workflow" => Self::Workflow,
             "execute_tool" => Self::Tool,
@@ -144,7 +163,10 @@ impl Operation {
             Self::Agent
         } else if has(&["workflow", "chain", "graph", "task", "cycle"]) {
             Self::Workflow
-        } else if has(&["chat", "complet", "embed", "generat", "response", "llm", "rerank", "transcri", "speech", "image"]) {
+        } else if has(&[
+            "chat", "complet", "embed", "generat", "response", "llm", "rerank", "transcri",
+            "speech", "image",
+        ]) {
             Self::Model
         } else {
             Self::Unknown
@@ -154,20 +176,42 @@ impl Operation {
 
 /// Names that stand where a provider should and are none.
 const FRAMEWORKS: &[&str] = &[
-    "agno", "autogen", "crewai", "dspy", "gcp.vertex.agent", "haystack", "inmemoryvectorstore", "langchain", "langgraph",
-    "litellm", "llama_index", "llamaindex", "microsoft.agent_framework", "openlit", "pydantic_ai", "semantic_kernel",
-    "smolagents", "strands-agents", "unknown", "vercel",
+    "agno",
+    "autogen",
+    "crewai",
+    "dspy",
+    "gcp.vertex.agent",
+    "haystack",
+    "inmemoryvectorstore",
+    "langchain",
+    "langgraph",
+    "litellm",
+    "llama_index",
+    "llamaindex",
+    "microsoft.agent_framework",
+    "openlit",
+    "pydantic_ai",
+    "semantic_kernel",
+    "smolagents",
+    "strands-agents",
+    "unknown",
+    "vercel",
 ];
 
 fn is_framework(name: &str) -> bool {
-    FRAMEWORKS.iter().any(|framework| framework.eq_ignore_ascii_case(name))
+    FRAMEWORKS
+        .iter()
+        .any(|framework| framework.eq_ignore_ascii_case(name))
 }
 
 impl<'a> Evidence<'_, 'a> {
     /// The text of an attribute that only one library writes, bare of the quotes of JSON.
     pub(super) fn attribute(&self, key: &str) -> Option<&'a str> {
         let text = self.span.attributes.text(key)?;
-        let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        let bare = text
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'))
+            .unwrap_or(text);
         (!bare.is_empty()).then_some(bare)
     }
 
@@ -175,7 +219,9 @@ impl<'a> Evidence<'_, 'a> {
     pub(super) fn model_call(&self) -> ModelCall<'a> {
         let text = |slot| self.slots.text(slot);
         let emitter = emitters::find(self.scope);
-        let provider = emitter.and_then(|emitter| emitter.provider).or_else(|| self.provider());
+        let provider = emitter
+            .and_then(|emitter| emitter.provider)
+            .or_else(|| self.provider());
         let mut call = ModelCall {
             operation: text(Slot::Operation),
             provider,
@@ -186,7 +232,8 @@ impl<'a> Evidence<'_, 'a> {
             server_address: text(Slot::ServerAddress),
             reported: self.reported(),
             accounting: emitters::accounting(emitter, provider),
-            service_tier: text(Slot::ResponseTier).or_else(|| text(Slot::RequestTier).filter(|tier| *tier != "auto")),
+            service_tier: text(Slot::ResponseTier)
+                .or_else(|| text(Slot::RequestTier).filter(|tier| *tier != "auto")),
             processing: text(Slot::Processing),
             speed: text(Slot::Speed),
             reported_cost: self.slots.value(Slot::ReportedCost).and_then(cost),
@@ -201,7 +248,10 @@ impl<'a> Evidence<'_, 'a> {
     /// The provider, if a slot for it names one.
     pub(super) fn provider(&self) -> Option<&'a str> {
         let slots = [Slot::Provider, Slot::System, Slot::ProviderHint];
-        slots.into_iter().filter_map(|slot| self.slots.text(slot)).find(|name| !is_framework(name))
+        slots
+            .into_iter()
+            .filter_map(|slot| self.slots.text(slot))
+            .find(|name| !is_framework(name))
     }
 
     fn reported(&self) -> ReportedUsage {
@@ -246,8 +296,12 @@ impl<'a> Evidence<'_, 'a> {
         let operation = call.operation.map(Operation::named);
         match operation {
             Some(Operation::Model) => self.call_if_any(call),
-            Some(Operation::Agent) => Recognised::aggregate(FrameKind::Agent, text(Slot::Agent), call),
-            Some(Operation::Workflow) => Recognised::aggregate(FrameKind::Workflow, text(Slot::Workflow), call),
+            Some(Operation::Agent) => {
+                Recognised::aggregate(FrameKind::Agent, text(Slot::Agent), call)
+            }
+            Some(Operation::Workflow) => {
+                Recognised::aggregate(FrameKind::Workflow, text(Slot::Workflow), call)
+            }
             Some(Operation::Tool) => Recognised::plain(FrameKind::Tool, text(Slot::Tool)),
             Some(Operation::Other) => Recognised::step(),
             Some(Operation::Unknown) | None if !call.has_usage() => self.without_usage(call),
@@ -262,7 +316,8 @@ impl<'a> Evidence<'_, 'a> {
     /// Without an operation's name and without usage only a request to another process is taken for a call.
     fn without_usage(&self, call: ModelCall<'a>) -> Recognised<'a> {
         let named = call.request_model.is_some() || call.response_model.is_some();
-        if named && call.provider.is_some() && self.span.kind == costflame_profile::SpanKind::Client {
+        if named && call.provider.is_some() && self.span.kind == costflame_profile::SpanKind::Client
+        {
             return Recognised::call(call);
         }
         Recognised::step()
@@ -313,7 +368,8 @@ pub(super) fn complete<'a>(call: &mut ModelCall<'a>, object: &UsageObject<'a>) {
 /// Takes what is missing from the usage in a recorded response, if it is this call's: what a model says may look like
 /// usage, too, but does not repeat the numbers of its own call.
 pub(super) fn complete_from_response<'a>(call: &mut ModelCall<'a>, response: &'a str) {
-    let own = usage_object::candidates(response).filter(|object| is_usage_of(object, &call.reported));
+    let own =
+        usage_object::candidates(response).filter(|object| is_usage_of(object, &call.reported));
     // A library's own summary may come before the provider's object.
     let fullest = own.fold(None, |best: Option<UsageObject<'_>>, next| match best {
         Some(best) if parts(&best) >= parts(&next) => Some(best),
@@ -327,7 +383,14 @@ pub(super) fn complete_from_response<'a>(call: &mut ModelCall<'a>, response: &'a
 /// How many parts of input and output an object tells.
 fn parts(object: &UsageObject<'_>) -> usize {
     let said = &object.reported;
-    let parts = [said.cache_read, said.cache_write, said.cache_write_1h, said.reasoning, said.audio_in, said.audio_out];
+    let parts = [
+        said.cache_read,
+        said.cache_write,
+        said.cache_write_1h,
+        said.reasoning,
+        said.audio_in,
+        said.audio_out,
+    ];
     parts.iter().flatten().count()
 }
 
@@ -346,27 +409,54 @@ fn is_usage_of(object: &UsageObject<'_>, said: &ReportedUsage) -> bool {
 pub(super) fn provider_of_model(model: &str) -> Option<&'static str> {
     let name = model.strip_prefix("ft:").unwrap_or(model);
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-    if starts(&["text-embedding-3", "text-embedding-ada", "omni-moderation", "gpt-", "whisper-", "tts-", "dall-e"]) {
+    if starts(&[
+        "text-embedding-3",
+        "text-embedding-ada",
+        "omni-moderation",
+        "gpt-",
+        "whisper-",
+        "tts-",
+        "dall-e",
+    ]) {
         return Some("openai");
     }
     if starts(&["arn:aws:bedrock:"]) {
         return Some("aws.bedrock");
     }
     // Bedrock writes region, vendor and model with dots between, and a version at the end.
-    let unregioned = ["us.", "eu.", "apac.", "global.", "jp.", "au.", "us-gov."].iter().find_map(|region| name.strip_prefix(region));
-    let vendors = ["anthropic.", "amazon.", "meta.", "mistral.", "cohere.", "ai21.", "deepseek.", "openai.", "qwen."];
-    let is_bedrock = vendors.iter().any(|vendor| unregioned.unwrap_or(name).starts_with(vendor));
+    let unregioned = ["us.", "eu.", "apac.", "global.", "jp.", "au.", "us-gov."]
+        .iter()
+        .find_map(|region| name.strip_prefix(region));
+    let vendors = [
+        "anthropic.",
+        "amazon.",
+        "meta.",
+        "mistral.",
+        "cohere.",
+        "ai21.",
+        "deepseek.",
+        "openai.",
+        "qwen.",
+    ];
+    let is_bedrock = vendors
+        .iter()
+        .any(|vendor| unregioned.unwrap_or(name).starts_with(vendor));
     is_bedrock.then_some("aws.bedrock")
 }
 
 /// Google as the provider of a model whose name says so.
 pub(super) fn google_if_gemini(model: Option<&str>) -> Option<&'static str> {
-    model.filter(|model| model.contains("gemini")).map(|_| "gcp.gemini")
+    model
+        .filter(|model| model.contains("gemini"))
+        .map(|_| "gcp.gemini")
 }
 
 /// The usage object in a slot.
 pub(super) fn usage_object<'a>(slots: &Slots<'a>, slot: Slot) -> Option<UsageObject<'a>> {
-    slots.value(slot).and_then(|value| value.as_text()).map(usage_object::read)
+    slots
+        .value(slot)
+        .and_then(|value| value.as_text())
+        .map(usage_object::read)
 }
 
 /// A cost in USD. Zero means that the emitter knew no price.

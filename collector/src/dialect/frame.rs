@@ -39,7 +39,11 @@ pub(super) const KEYS: &[Key] = &[
 
 /// The frame of a span: its kind, and the label before it is made [`presentable`] and, if it is a span's name, folded.
 #[must_use]
-pub fn of<'a>(recognised: &Recognised<'a>, span: &Span<'a>, slots: &Slots<'a>) -> (FrameKind, Raw<'a>) {
+pub fn of<'a>(
+    recognised: &Recognised<'a>,
+    span: &Span<'a>,
+    slots: &Slots<'a>,
+) -> (FrameKind, Raw<'a>) {
     let served = matches!(span.kind, SpanKind::Server | SpanKind::Consumer);
     if served && recognised.kind == FrameKind::Step {
         return (FrameKind::Request, request(span, slots));
@@ -88,7 +92,8 @@ impl Raw<'_> {
 fn request<'a>(span: &Span<'a>, slots: &Slots<'a>) -> Raw<'a> {
     let text = |slot| slots.text(slot);
     if let Some(route) = text(Slot::HttpRoute) {
-        return text(Slot::HttpMethod).map_or(Raw::Verbatim(route), |method| Raw::Pair(method, ' ', route));
+        return text(Slot::HttpMethod)
+            .map_or(Raw::Verbatim(route), |method| Raw::Pair(method, ' ', route));
     }
     if let (Some(service), Some(method)) = (text(Slot::RpcService), text(Slot::RpcMethod)) {
         return Raw::Pair(service, '/', method);
@@ -112,7 +117,11 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     match cleaned(text) {
         clean if is_short(&clean) => clean,
         Cow::Borrowed(clean) => Cow::Borrowed(clean[..clean.floor_char_boundary(most)].trim_end()),
-        Cow::Owned(clean) => Cow::Owned(clean[..clean.floor_char_boundary(most)].trim_end().to_owned()),
+        Cow::Owned(clean) => Cow::Owned(
+            clean[..clean.floor_char_boundary(most)]
+                .trim_end()
+                .to_owned(),
+        ),
     }
 }
 
@@ -129,26 +138,42 @@ pub fn folded(text: &str) -> String {
     }
     let mut cut = folded.floor_char_boundary(MAX_LABEL);
     // Not inside a word: what is left of it could look like an id, or like half a placeholder.
-    let whole = |byte: Option<&u8>| !byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"{}@._%+-".contains(byte));
+    let whole = |byte: Option<&u8>| {
+        !byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"{}@._%+-".contains(byte))
+    };
     let bytes = folded.as_bytes();
     if !whole(bytes.get(cut)) {
-        cut = (0..cut).rev().find(|at| whole(bytes.get(*at))).map_or(cut, |at| at);
+        cut = (0..cut)
+            .rev()
+            .find(|at| whole(bytes.get(*at)))
+            .map_or(cut, |at| at);
     }
     or_unnamed(folded[..folded.floor_char_boundary(cut)].trim_end())
 }
 
 fn or_unnamed(label: &str) -> String {
-    if label.is_empty() { UNNAMED.to_owned() } else { label.to_owned() }
+    if label.is_empty() {
+        UNNAMED.to_owned()
+    } else {
+        label.to_owned()
+    }
 }
 
 /// Control and formatting characters and runs of blanks become one space; none at the ends.
 fn cleaned(text: &str) -> Cow<'_, str> {
     let is_blank = |c: char| c.is_control() || c.is_whitespace() || is_formatting(c);
-    let is_clean = !text.chars().any(|c| c != ' ' && is_blank(c)) && !text.contains("  ") && text.trim() == text;
+    let is_clean = !text.chars().any(|c| c != ' ' && is_blank(c))
+        && !text.contains("  ")
+        && text.trim() == text;
     if is_clean {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.split(is_blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
+    Cow::Owned(
+        text.split(is_blank)
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }
 
 /// Characters that change how their neighbours are shown: directions, zero width, byte order mark.
@@ -157,7 +182,10 @@ fn is_formatting(c: char) -> bool {
 }
 
 fn fold(text: &str) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| byte.is_ascii_digit() || byte == b'@') {
+    if !text
+        .bytes()
+        .any(|byte| byte.is_ascii_digit() || byte == b'@')
+    {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -189,7 +217,11 @@ fn id_length(rest: &str, before: Option<u8>) -> usize {
         return UUID_LENGTH;
     }
     let length = word_length(rest);
-    if is_id(&rest.as_bytes()[..length]) { length } else { 0 }
+    if is_id(&rest.as_bytes()[..length]) {
+        length
+    } else {
+        0
+    }
 }
 
 /// Length of the run of ASCII letters and digits.
@@ -199,15 +231,20 @@ fn word_length(text: &str) -> usize {
 
 fn is_id(word: &[u8]) -> bool {
     let has_digit = word.iter().any(u8::is_ascii_digit);
-    has_digit && (word.len() >= ID_LENGTH || (word.len() >= 8 && word.iter().all(u8::is_ascii_hexdigit)))
+    has_digit
+        && (word.len() >= ID_LENGTH || (word.len() >= 8 && word.iter().all(u8::is_ascii_hexdigit)))
 }
 
 const UUID_LENGTH: usize = 36;
 
 fn is_uuid(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let Some(uuid) = bytes.get(..UUID_LENGTH) else { return false };
-    let ends = !bytes.get(UUID_LENGTH).is_some_and(u8::is_ascii_alphanumeric);
+    let Some(uuid) = bytes.get(..UUID_LENGTH) else {
+        return false;
+    };
+    let ends = !bytes
+        .get(UUID_LENGTH)
+        .is_some_and(u8::is_ascii_alphanumeric);
     let shape = uuid.iter().enumerate().all(|(at, byte)| match at {
         8 | 13 | 18 | 23 => *byte == b'-',
         _ => byte.is_ascii_hexdigit(),
@@ -222,9 +259,13 @@ fn email_length(text: &str) -> usize {
     if local == 0 || text.as_bytes().get(local) != Some(&b'@') {
         return 0;
     }
-    let domain: usize =
-        text[local + 1..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')).count();
-    let has_dot = text[local + 1..local + 1 + domain].trim_matches(['.', '-']).contains('.');
+    let domain: usize = text[local + 1..]
+        .bytes()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        .count();
+    let has_dot = text[local + 1..local + 1 + domain]
+        .trim_matches(['.', '-'])
+        .contains('.');
     if has_dot { local + 1 + domain } else { 0 }
 }
 
@@ -233,7 +274,11 @@ fn push_with_numbers_folded(out: &mut String, word: &str) {
     let mut rest = word;
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let other = rest.bytes().skip(digits).take_while(|byte| !byte.is_ascii_digit()).count();
+        let other = rest
+            .bytes()
+            .skip(digits)
+            .take_while(|byte| !byte.is_ascii_digit())
+            .count();
         if digits == word.len() || digits >= 3 {
             out.push_str(FOLDED);
         } else {
@@ -256,8 +301,14 @@ mod tests {
             ("handle_chat", "handle_chat"),
             ("GET /users/1234/orders/7", "GET /users/{id}/orders/{id}"),
             ("Cycle c16b8f93-fa02-47b0-94d4-4a8d5622a69d", "Cycle {id}"),
-            ("assistant_017e3578-d3c4-4e92-b693-c60a1e1b2c3d/default", "assistant_{id}/default"),
-            ("mail to jane.doe+x@mail.example.com now", "mail to {id} now"),
+            (
+                "assistant_017e3578-d3c4-4e92-b693-c60a1e1b2c3d/default",
+                "assistant_{id}/default",
+            ),
+            (
+                "mail to jane.doe+x@mail.example.com now",
+                "mail to {id} now",
+            ),
             ("user@host", "user@host"),
             ("object deadbeef01 kept", "object {id} kept"),
             ("a defaced facade", "a defaced facade"),

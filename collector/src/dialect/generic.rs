@@ -7,8 +7,8 @@ use super::{
     Dialect,
     evidence::{self, Evidence, Operation, Recognised},
     slots::Slot::{
-        self, CacheRead, CacheWrite, Input, Model, Output, ProviderHint, Reasoning, RequestModel, ResponseId, ResponseModel,
-        ResponseTier, Total, UsageObject,
+        self, CacheRead, CacheWrite, Input, Model, Output, ProviderHint, Reasoning, RequestModel,
+        ResponseId, ResponseModel, ResponseTier, Total, UsageObject,
     },
 };
 
@@ -60,7 +60,10 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("cache_creation_input_tokens", CacheWrite),
         ("cache_write_token_count", CacheWrite),
         ("cache_write_tokens", CacheWrite),
-        ("usage.completion_tokens_details.reasoning_tokens", Reasoning),
+        (
+            "usage.completion_tokens_details.reasoning_tokens",
+            Reasoning,
+        ),
         ("usage.output_tokens_details.reasoning_tokens", Reasoning),
         ("reasoning_token_count", Reasoning),
         ("reasoning_output_tokens", Reasoning),
@@ -104,11 +107,17 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
         return Recognised::step();
     }
     call.flags.insert(Flag::Generic);
-    let kind = match call.operation.or(Some(evidence.span.name)).map(Operation::named) {
+    let kind = match call
+        .operation
+        .or(Some(evidence.span.name))
+        .map(Operation::named)
+    {
         Some(Operation::Agent) => FrameKind::Agent,
         Some(Operation::Workflow) => FrameKind::Workflow,
         Some(Operation::Tool | Operation::Other) => FrameKind::Step,
-        _ if call.request_model.is_some() || call.response_model.is_some() => return Recognised::call(call),
+        _ if call.request_model.is_some() || call.response_model.is_some() => {
+            return Recognised::call(call);
+        }
         _ => FrameKind::Step,
     };
     Recognised::aggregate(kind, None, call)

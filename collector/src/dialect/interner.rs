@@ -53,7 +53,14 @@ impl Interner {
             None => {}
         }
         let label = self.intern(&raw.label());
-        insert(&mut self.labels, hash, Label { raw: raw.joined(), label: label.clone() });
+        insert(
+            &mut self.labels,
+            hash,
+            Label {
+                raw: raw.joined(),
+                label: label.clone(),
+            },
+        );
         label
     }
 }

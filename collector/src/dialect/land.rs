@@ -70,12 +70,22 @@ impl<'c> Lander<'c> {
         received_us: i64,
     ) -> LandingRow {
         let (span, receipt) = self.read(resource, scope, span);
-        LandingRow { project, received_us, span, receipt }
+        LandingRow {
+            project,
+            received_us,
+            span,
+            receipt,
+        }
     }
 
     /// The span as it is stored, and its receipt if it is a call or an aggregate.
     #[must_use]
-    pub fn read(&mut self, resource: &Resource<'_>, scope: &Scope<'_>, span: &Span<'_>) -> (ProfileSpan, Option<Receipt>) {
+    pub fn read(
+        &mut self,
+        resource: &Resource<'_>,
+        scope: &Scope<'_>,
+        span: &Span<'_>,
+    ) -> (ProfileSpan, Option<Receipt>) {
         let slots = Slots::read(span.attributes);
         let recognised = recognise(scope, span, &slots);
         let (kind, raw) = frame::of(&recognised, span, &slots);
@@ -83,11 +93,15 @@ impl<'c> Lander<'c> {
         let emitter = self.emitter(scope);
         self.know(resource);
         let attribution = self.attribution(span, &slots, &recognised, &label);
-        let (call, receipt) = recognised.call.as_ref().map(|call| self.price(call, span)).unzip();
-        let (service, instance) = self
-            .resource
+        let (call, receipt) = recognised
+            .call
             .as_ref()
-            .map_or_else(|| (self.empty.clone(), None), |known| (known.service.clone(), known.instance.clone()));
+            .map(|call| self.price(call, span))
+            .unzip();
+        let (service, instance) = self.resource.as_ref().map_or_else(
+            || (self.empty.clone(), None),
+            |known| (known.service.clone(), known.instance.clone()),
+        );
         let mut landed = ProfileSpan {
             trace_id: span.trace_id,
             span_id: span.span_id,
@@ -117,9 +131,19 @@ impl<'c> Lander<'c> {
     fn price(&mut self, call: &ModelCall<'_>, span: &Span<'_>) -> (Call, Receipt) {
         let model = call.response_model.or(call.request_model);
         let vendor = call.provider.or_else(|| evidence::google_if_gemini(model));
-        let normal = call.has_usage().then(|| normalise(&call.reported, call.accounting, vendor)).flatten();
-        let guessed = if call.provider.is_none() { model.and_then(evidence::provider_of_model) } else { None };
-        let whole = call.cut_vendor.zip(call.request_model).map(|(vendor, model)| format!("{vendor}.{model}"));
+        let normal = call
+            .has_usage()
+            .then(|| normalise(&call.reported, call.accounting, vendor))
+            .flatten();
+        let guessed = if call.provider.is_none() {
+            model.and_then(evidence::provider_of_model)
+        } else {
+            None
+        };
+        let whole = call
+            .cut_vendor
+            .zip(call.request_model)
+            .map(|(vendor, model)| format!("{vendor}.{model}"));
         let request = PriceRequest {
             provider: call.provider.or(guessed),
             server_address: call.server_address,
@@ -138,7 +162,9 @@ impl<'c> Lander<'c> {
         }
         let usage = normal.map_or_else(Usage::default, |normal: Normal| normal.usage);
         let catalog_provider = receipt.price.as_ref().map(|price| price.provider.as_str());
-        let mut text = |text: Option<&str>| text.map(|text| self.texts.intern(&frame::shortened(text, MAX_TEXT)));
+        let mut text = |text: Option<&str>| {
+            text.map(|text| self.texts.intern(&frame::shortened(text, MAX_TEXT)))
+        };
         let call = Call {
             operation: text(call.operation),
             provider: text(catalog_provider.or(call.provider)),
@@ -153,14 +179,31 @@ impl<'c> Lander<'c> {
 
     fn know(&mut self, resource: &Resource<'_>) {
         let place = place(resource.attributes);
-        if self.resource.as_ref().is_some_and(|known| known.place == place) {
+        if self
+            .resource
+            .as_ref()
+            .is_some_and(|known| known.place == place)
+        {
             return;
         }
         let slots = Slots::read(resource.attributes);
-        let service = self.texts.intern(&frame::shortened(slots.text(Slot::Service).unwrap_or(""), MAX_TEXT));
-        let instance = instance(&slots).map(|instance| self.texts.intern(&frame::shortened(&instance, MAX_TEXT)));
-        let attribution = Arc::new(attribution::find(resource.attributes, &slots, &mut self.texts));
-        self.resource = Some(KnownResource { place, service, instance, attribution });
+        let service = self.texts.intern(&frame::shortened(
+            slots.text(Slot::Service).unwrap_or(""),
+            MAX_TEXT,
+        ));
+        let instance = instance(&slots)
+            .map(|instance| self.texts.intern(&frame::shortened(&instance, MAX_TEXT)));
+        let attribution = Arc::new(attribution::find(
+            resource.attributes,
+            &slots,
+            &mut self.texts,
+        ));
+        self.resource = Some(KnownResource {
+            place,
+            service,
+            instance,
+            attribution,
+        });
     }
 
     fn emitter(&mut self, scope: &Scope<'_>) -> Text {
@@ -176,7 +219,11 @@ impl<'c> Lander<'c> {
         let name = format!("{}@{}", scope.name, scope.version);
         let emitter = self.texts.intern(&frame::shortened(&name, MAX_TEXT));
         let (name, version) = (scope.name.to_owned(), scope.version.to_owned());
-        self.scope = Some(KnownScope { name, version, emitter: emitter.clone() });
+        self.scope = Some(KnownScope {
+            name,
+            version,
+            emitter: emitter.clone(),
+        });
         emitter
     }
 
@@ -236,18 +283,35 @@ impl<'c> Lander<'c> {
             text(value);
         }
         if let Some(call) = &span.call {
-            for part in [&call.operation, &call.request_model, &call.response_model, &call.response_id] {
+            for part in [
+                &call.operation,
+                &call.request_model,
+                &call.response_model,
+                &call.response_id,
+            ] {
                 text(part.as_deref().unwrap_or("\0"));
             }
             let usage = call.usage.tokens.iter().chain(&call.usage.counters);
             usage.for_each(|count| bytes.extend_from_slice(&count.to_le_bytes()));
         }
-        bytes.extend_from_slice(&[span.kind as u8, span.span_kind as u8, span.role as u8, u8::from(span.error)]);
+        bytes.extend_from_slice(&[
+            span.kind as u8,
+            span.span_kind as u8,
+            span.role as u8,
+            u8::from(span.error),
+        ]);
         bytes.extend_from_slice(&span.parent_span_id.map_or([0; 8], |parent| parent.0));
-        for number in [span.start_us, span.end_us, i64::from(span.attribute_count), i64::from(span.weight_milli)] {
+        for number in [
+            span.start_us,
+            span.end_us,
+            i64::from(span.attribute_count),
+            i64::from(span.weight_milli),
+        ] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
-        span.links.iter().for_each(|link| bytes.extend_from_slice(&link.0));
+        span.links
+            .iter()
+            .for_each(|link| bytes.extend_from_slice(&link.0));
         xxh3_64(bytes)
     }
 }
@@ -266,23 +330,34 @@ pub fn land(
 }
 
 fn attribute_count(span: &Span<'_>) -> u32 {
-    u32::try_from(span.attributes.0.len()).unwrap_or(u32::MAX).saturating_add(span.dropped_attributes)
+    u32::try_from(span.attributes.0.len())
+        .unwrap_or(u32::MAX)
+        .saturating_add(span.dropped_attributes)
 }
 
 /// Where the bytes of a resource's attributes lie: equal for the spans of one resource, different for two of them.
 fn place(attributes: Attributes<'_>) -> u64 {
-    let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
-    attributes.0.iter().fold(attributes.0.len() as u64, |hash, (key, value)| {
-        let value = match *value {
-            Value::Str(text) => text.as_ptr() as u64 ^ text.len() as u64,
-            Value::Bytes(bytes) | Value::Array(bytes) | Value::Map(bytes) => bytes.as_ptr() as u64 ^ bytes.len() as u64,
-            Value::Int(number) => number.cast_unsigned(),
-            Value::Double(number) => number.to_bits(),
-            Value::Bool(flag) => u64::from(flag),
-            Value::Empty => 0,
-        };
-        mix(mix(hash, key.as_ptr() as u64 ^ key.len() as u64), value)
-    })
+    let mix = |hash: u64, word: u64| {
+        (hash ^ word)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(23)
+    };
+    attributes
+        .0
+        .iter()
+        .fold(attributes.0.len() as u64, |hash, (key, value)| {
+            let value = match *value {
+                Value::Str(text) => text.as_ptr() as u64 ^ text.len() as u64,
+                Value::Bytes(bytes) | Value::Array(bytes) | Value::Map(bytes) => {
+                    bytes.as_ptr() as u64 ^ bytes.len() as u64
+                }
+                Value::Int(number) => number.cast_unsigned(),
+                Value::Double(number) => number.to_bits(),
+                Value::Bool(flag) => u64::from(flag),
+                Value::Empty => 0,
+            };
+            mix(mix(hash, key.as_ptr() as u64 ^ key.len() as u64), value)
+        })
 }
 
 /// `service.instance.id`, else `host.name/process.pid` as far as present.
@@ -307,10 +382,17 @@ fn weight_milli(trace_state: &str) -> u32 {
     if trace_state.is_empty() {
         return 1000;
     }
-    let ours = trace_state.split(',').find_map(|member| member.trim().strip_prefix("ot="));
-    let threshold = ours.and_then(|list| list.split(';').find_map(|field| field.strip_prefix("th:")));
-    let Some(threshold) = threshold.filter(|hex| (1..=14).contains(&hex.len())) else { return 1000 };
-    let Ok(rejected) = u64::from_str_radix(threshold, 16) else { return 1000 };
+    let ours = trace_state
+        .split(',')
+        .find_map(|member| member.trim().strip_prefix("ot="));
+    let threshold =
+        ours.and_then(|list| list.split(';').find_map(|field| field.strip_prefix("th:")));
+    let Some(threshold) = threshold.filter(|hex| (1..=14).contains(&hex.len())) else {
+        return 1000;
+    };
+    let Ok(rejected) = u64::from_str_radix(threshold, 16) else {
+        return 1000;
+    };
     // Trailing zeros are left out: `th:8` is one half.
     let rejected = rejected << (4 * (14 - threshold.len()));
     let kept = u128::from(ONE - rejected.min(ONE - 1));

@@ -32,9 +32,17 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
     if let Some(usage) = evidence::usage_object(evidence.slots, UsageObject) {
         evidence::complete(&mut call, &usage);
     }
-    let parameters = evidence.span.attributes.text("langfuse.observation.model.parameters");
-    call.service_tier = call.service_tier.or_else(|| parameters.and_then(|text| usage_object::read(text).tier));
-    let costs = evidence.span.attributes.text("langfuse.observation.cost_details");
+    let parameters = evidence
+        .span
+        .attributes
+        .text("langfuse.observation.model.parameters");
+    call.service_tier = call
+        .service_tier
+        .or_else(|| parameters.and_then(|text| usage_object::read(text).tier));
+    let costs = evidence
+        .span
+        .attributes
+        .text("langfuse.observation.cost_details");
     call.reported_cost = call.reported_cost.or_else(|| costs.and_then(total_cost));
     match evidence.attribute(TYPE) {
         Some("generation" | "embedding") => evidence.call_if_any(call),
@@ -49,6 +57,9 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
 /// `total`, else the sum of the parts.
 fn total_cost(text: &str) -> Option<Usd> {
     let parts: BTreeMap<String, f64> = serde_json::from_str(text).ok()?;
-    let total = parts.get("total").copied().unwrap_or_else(|| parts.values().sum());
+    let total = parts
+        .get("total")
+        .copied()
+        .unwrap_or_else(|| parts.values().sum());
     evidence::cost(crate::decode::Value::Double(total))
 }

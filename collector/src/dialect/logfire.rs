@@ -14,7 +14,10 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: "logfire",
     scopes: &["logfire*"],
     telltales: &[],
-    keys: &[("gen_ai.usage.raw", UsageObject), ("response_id", ResponseId)],
+    keys: &[
+        ("gen_ai.usage.raw", UsageObject),
+        ("response_id", ResponseId),
+    ],
     read,
 };
 
@@ -39,7 +42,10 @@ fn around_calls<'a>(evidence: &Evidence<'_, 'a>, call: evidence::ModelCall<'a>) 
         return Recognised::aggregate(FrameKind::Agent, name, call);
     }
     if evidence.span.name.starts_with("Function") {
-        return Recognised::plain(FrameKind::Tool, name.or_else(|| evidence.slots.text(Slot::Tool)));
+        return Recognised::plain(
+            FrameKind::Tool,
+            name.or_else(|| evidence.slots.text(Slot::Tool)),
+        );
     }
     let agent = evidence.slots.text(Slot::Agent);
     match evidence.attribute("sdk_span_type") {

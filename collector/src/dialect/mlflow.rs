@@ -33,11 +33,16 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
         call.accounting = Accounting::EmitterInclusive;
     }
     // The object keeps cached tokens only; reasoning, audio and OpenAI's cache writes are in the response.
-    if let Some(response) = evidence.slots.value(Slot::Response).and_then(|value| value.as_text())
+    if let Some(response) = evidence
+        .slots
+        .value(Slot::Response)
+        .and_then(|value| value.as_text())
         && call.has_usage()
     {
         evidence::complete_from_response(&mut call, response);
-        call.response_id = call.response_id.or_else(|| usage_object::leading_id(response));
+        call.response_id = call
+            .response_id
+            .or_else(|| usage_object::leading_id(response));
     }
     match evidence.attribute(TYPE) {
         Some("CHAT_MODEL" | "LLM" | "EMBEDDING" | "RERANKER") => evidence.call_if_any(call),

@@ -85,7 +85,11 @@ pub fn recognise<'a>(scope: &Scope<'a>, span: &Span<'a>, slots: &Slots<'a>) -> R
     if !slots.genai {
         return Recognised::step();
     }
-    let Some(dialect) = DIALECTS.iter().enumerate().find(|(index, dialect)| claims(dialect, *index, scope, slots)) else {
+    let Some(dialect) = DIALECTS
+        .iter()
+        .enumerate()
+        .find(|(index, dialect)| claims(dialect, *index, scope, slots))
+    else {
         return Recognised::step();
     };
     let dialect = dialect.1;
@@ -95,12 +99,22 @@ pub fn recognise<'a>(scope: &Scope<'a>, span: &Span<'a>, slots: &Slots<'a>) -> R
 }
 
 fn claims(dialect: &Dialect, index: usize, scope: &Scope<'_>, slots: &Slots<'_>) -> bool {
-    slots.telltales & (1 << index) != 0 || dialect.scopes.iter().any(|pattern| emitters::matches(pattern, scope.name))
+    slots.telltales & (1 << index) != 0
+        || dialect
+            .scopes
+            .iter()
+            .any(|pattern| emitters::matches(pattern, scope.name))
 }
 
 /// What holds for every dialect: zero usage is no usage, and without usage there is nothing to aggregate.
-fn settle<'a>(mut recognised: Recognised<'a>, span: &Span<'a>, slots: &Slots<'a>) -> Recognised<'a> {
-    let Some(call) = &mut recognised.call else { return recognised };
+fn settle<'a>(
+    mut recognised: Recognised<'a>,
+    span: &Span<'a>,
+    slots: &Slots<'a>,
+) -> Recognised<'a> {
+    let Some(call) = &mut recognised.call else {
+        return recognised;
+    };
     if says_zero(&call.reported) {
         call.reported = ReportedUsage::default();
     }
@@ -136,5 +150,6 @@ fn says_zero(said: &ReportedUsage) -> bool {
         said.audio_out,
         said.image_out,
     ];
-    numbers.iter().all(|number| number.unwrap_or(0) == 0) && said.counters.iter().all(|units| *units == 0)
+    numbers.iter().all(|number| number.unwrap_or(0) == 0)
+        && said.counters.iter().all(|units| *units == 0)
 }

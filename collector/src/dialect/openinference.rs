@@ -6,8 +6,8 @@ use super::{
     Dialect,
     evidence::{self, Evidence, ModelCall, Recognised},
     slots::Slot::{
-        self, AudioIn, AudioOut, CacheRead, CacheWrite, Input, Model, Output, Provider, Reasoning, ReportedCost, RequestModel,
-        Response, ResponseModel, System, Total,
+        self, AudioIn, AudioOut, CacheRead, CacheWrite, Input, Model, Output, Provider, Reasoning,
+        ReportedCost, RequestModel, Response, ResponseModel, System, Total,
     },
     usage_object,
 };
@@ -41,7 +41,9 @@ pub(super) const DIALECT: Dialect = Dialect {
 };
 
 fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
-    let Some(kind) = evidence.attribute(KIND) else { return evidence.by_operation() };
+    let Some(kind) = evidence.attribute(KIND) else {
+        return evidence.by_operation();
+    };
     let is = |name: &str| kind.eq_ignore_ascii_case(name);
     let mut call = evidence.model_call();
     if is("LLM") || is("EMBEDDING") || is("RERANKER") {
@@ -58,7 +60,11 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
     if is("AGENT") {
         return Recognised::aggregate(FrameKind::Agent, evidence.slots.text(Slot::Agent), call);
     }
-    let kind = if is("CHAIN") { FrameKind::Workflow } else { FrameKind::Step };
+    let kind = if is("CHAIN") {
+        FrameKind::Workflow
+    } else {
+        FrameKind::Step
+    };
     Recognised::aggregate(kind, None, call)
 }
 
@@ -68,9 +74,13 @@ fn look_into_response<'a>(evidence: &Evidence<'_, 'a>, call: &mut ModelCall<'a>)
     if let Some(metadata) = text(Slot::Metadata).filter(|text| text.contains("server_tool_use")) {
         evidence::complete(call, &usage_object::read_inside(metadata));
     }
-    let Some(response) = text(Slot::Response) else { return };
+    let Some(response) = text(Slot::Response) else {
+        return;
+    };
     if response.starts_with('{') {
-        call.response_id = call.response_id.or_else(|| usage_object::leading_id(response));
+        call.response_id = call
+            .response_id
+            .or_else(|| usage_object::leading_id(response));
     }
     let said = &call.reported;
     let lifetimes_missing = said.cache_write.unwrap_or(0) > 0 && said.cache_write_1h.is_none();

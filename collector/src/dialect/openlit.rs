@@ -13,7 +13,10 @@ pub(super) const DIALECT: Dialect = Dialect {
     keys: &[
         ("gen_ai.usage.cost", ReportedCost),
         ("gen_ai.usage.prompt_tokens_details.audio_tokens", AudioIn),
-        ("gen_ai.usage.completion_tokens_details.audio_tokens", AudioOut),
+        (
+            "gen_ai.usage.completion_tokens_details.audio_tokens",
+            AudioOut,
+        ),
     ],
     read,
 };

@@ -18,7 +18,13 @@ const BEDROCK: &str = "opentelemetry.instrumentation.bedrock";
 pub(super) const DIALECT: Dialect = Dialect {
     name: "openllmetry",
     scopes: &["traceloop*", "@traceloop/*", BEDROCK],
-    telltales: &[KIND, ENTITY, REQUEST_TYPE, "llm.usage.total_tokens", "gen_ai.openai.api_base"],
+    telltales: &[
+        KIND,
+        ENTITY,
+        REQUEST_TYPE,
+        "llm.usage.total_tokens",
+        "gen_ai.openai.api_base",
+    ],
     keys: &[
         ("llm.usage.total_tokens", Total),
         ("llm.usage.reasoning_tokens", Reasoning),
@@ -35,12 +41,19 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
         Some("workflow") => return aggregate(FrameKind::Workflow),
         Some("agent") => return aggregate(FrameKind::Agent),
         Some("task") => return aggregate(FrameKind::Step),
-        Some("tool") => return Recognised::plain(FrameKind::Tool, entity.or_else(|| evidence.slots.text(Slot::Tool))),
+        Some("tool") => {
+            return Recognised::plain(
+                FrameKind::Tool,
+                entity.or_else(|| evidence.slots.text(Slot::Tool)),
+            );
+        }
         _ => {}
     }
     let mut call = evidence.model_call();
     if evidence.scope.name == BEDROCK {
-        call.cut_vendor = call.request_model.and_then(|model| bedrock_vendor(evidence.slots.text(Slot::System), model));
+        call.cut_vendor = call
+            .request_model
+            .and_then(|model| bedrock_vendor(evidence.slots.text(Slot::System), model));
     }
     if evidence.attribute(REQUEST_TYPE).is_some() {
         return evidence.call_if_any(call);
@@ -64,6 +77,9 @@ fn bedrock_vendor<'a>(system: Option<&'a str>, model: &str) -> Option<&'a str> {
         ("pixtral", "mistral"),
         ("jamba", "ai21"),
     ];
-    let family = FAMILIES.iter().find(|(family, _)| model.starts_with(family)).map(|(_, vendor)| *vendor);
+    let family = FAMILIES
+        .iter()
+        .find(|(family, _)| model.starts_with(family))
+        .map(|(_, vendor)| *vendor);
     family.or(system.filter(|system| !system.contains(['.', ' '])))
 }

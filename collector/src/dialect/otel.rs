@@ -4,9 +4,9 @@ use super::{
     Dialect,
     evidence::{Evidence, Recognised},
     slots::Slot::{
-        AudioIn, AudioOut, CacheRead, CacheReadAudio, CacheWrite, CacheWrite1h, ImageIn, ImageOut, Input, Operation, Output,
-        Processing, Provider, Reasoning, RequestModel, RequestTier, ResponseId, ResponseModel, ResponseTier, ServerAddress,
-        System, Total, VideoIn,
+        AudioIn, AudioOut, CacheRead, CacheReadAudio, CacheWrite, CacheWrite1h, ImageIn, ImageOut,
+        Input, Operation, Output, Processing, Provider, Reasoning, RequestModel, RequestTier,
+        ResponseId, ResponseModel, ResponseTier, ServerAddress, System, Total, VideoIn,
     },
 };
 
@@ -39,16 +39,25 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("gen_ai.usage.total_tokens", Total),
         ("gen_ai.usage.cache_read.input_tokens", CacheRead),
         ("gen_ai.usage.cache_read_input_tokens", CacheRead),
-        ("gen_ai.usage.prompt_tokens_details.cached_tokens", CacheRead),
+        (
+            "gen_ai.usage.prompt_tokens_details.cached_tokens",
+            CacheRead,
+        ),
         ("gen_ai.usage.input_tokens.cached", CacheRead),
         ("gen_ai.usage.cache_write.input_tokens", CacheWrite),
         ("gen_ai.usage.cache_creation.input_tokens", CacheWrite),
         ("gen_ai.usage.cache_creation_input_tokens", CacheWrite),
         ("gen_ai.usage.cache_write_input_tokens", CacheWrite),
-        ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens", CacheWrite1h),
+        (
+            "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+            CacheWrite1h,
+        ),
         ("gen_ai.usage.reasoning.output_tokens", Reasoning),
         ("gen_ai.usage.reasoning_tokens", Reasoning),
-        ("gen_ai.usage.completion_tokens_details.reasoning_tokens", Reasoning),
+        (
+            "gen_ai.usage.completion_tokens_details.reasoning_tokens",
+            Reasoning,
+        ),
         ("gen_ai.usage.audio.input_tokens", AudioIn),
         ("gen_ai.usage.audio.cache_read.input_tokens", CacheReadAudio),
         ("gen_ai.usage.audio.output_tokens", AudioOut),

@@ -5,7 +5,10 @@ use costflame_profile::FrameKind;
 use super::{
     Dialect,
     evidence::{Evidence, Recognised},
-    slots::Slot::{self, AudioIn, AudioOut, CacheRead, CacheReadAudio, CacheWrite, ImageIn, ImageOut, Reasoning, ReportedCost, VideoIn},
+    slots::Slot::{
+        self, AudioIn, AudioOut, CacheRead, CacheReadAudio, CacheWrite, ImageIn, ImageOut,
+        Reasoning, ReportedCost, VideoIn,
+    },
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
@@ -18,12 +21,18 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("gen_ai.usage.details.cached_content_tokens", CacheRead),
         ("gen_ai.usage.details.cached_tokens", CacheRead),
         ("gen_ai.usage.details.cache_write_tokens", CacheWrite),
-        ("gen_ai.usage.details.cache_creation_input_tokens", CacheWrite),
+        (
+            "gen_ai.usage.details.cache_creation_input_tokens",
+            CacheWrite,
+        ),
         ("gen_ai.usage.details.reasoning_tokens", Reasoning),
         ("gen_ai.usage.details.thoughts_tokens", Reasoning),
         ("gen_ai.usage.details.input_audio_tokens", AudioIn),
         ("gen_ai.usage.details.audio_prompt_tokens", AudioIn),
-        ("gen_ai.usage.details.cache_audio_read_tokens", CacheReadAudio),
+        (
+            "gen_ai.usage.details.cache_audio_read_tokens",
+            CacheReadAudio,
+        ),
         ("gen_ai.usage.details.audio_cache_tokens", CacheReadAudio),
         ("gen_ai.usage.details.image_prompt_tokens", ImageIn),
         ("gen_ai.usage.details.video_prompt_tokens", VideoIn),

@@ -219,7 +219,11 @@ impl<'a> Slots<'a> {
     #[must_use]
     pub fn text(&self, slot: Slot) -> Option<&'a str> {
         let text = self.values[slot as usize].as_text()?;
-        let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).trim();
+        let bare = text
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'))
+            .unwrap_or(text)
+            .trim();
         (!bare.is_empty() && bare != "null" && bare != "None").then_some(bare)
     }
 }
@@ -250,7 +254,10 @@ const FREE: u16 = u16::MAX;
 
 impl KeyTable {
     fn build() -> Self {
-        let mut table = Self { entries: Vec::new(), places: vec![FREE; 4096] };
+        let mut table = Self {
+            entries: Vec::new(),
+            places: vec![FREE; 4096],
+        };
         for (index, dialect) in DIALECTS.iter().enumerate() {
             for key in dialect.keys {
                 table.insert(*key, 0, true);
@@ -267,11 +274,18 @@ impl KeyTable {
 
     /// The first table that names a key says what it means; telltales of all tables add up.
     fn insert(&mut self, (key, slot): Key, telltales: u32, genai: bool) {
-        let rank = u16::try_from(self.entries.len()).expect("fewer keys than 65,536 are compiled in");
+        let rank =
+            u16::try_from(self.entries.len()).expect("fewer keys than 65,536 are compiled in");
         let place = self.place(key);
         if self.places[place] == FREE {
             self.places[place] = rank;
-            self.entries.push(Entry { key, slot, rank, telltales, genai });
+            self.entries.push(Entry {
+                key,
+                slot,
+                rank,
+                telltales,
+                genai,
+            });
             return;
         }
         let known = &mut self.entries[usize::from(self.places[place])];
@@ -287,7 +301,8 @@ impl KeyTable {
         let mask = self.places.len() - 1;
         // The low bits of the hash are as good as any.
         let mut place = (xxh3_64(key.as_bytes()) & 0xffff_ffff) as usize & mask;
-        while self.places[place] != FREE && self.entries[usize::from(self.places[place])].key != key {
+        while self.places[place] != FREE && self.entries[usize::from(self.places[place])].key != key
+        {
             place = (place + 1) & mask;
         }
         place

@@ -8,8 +8,13 @@ use super::{
     evidence::{Evidence, Recognised},
 };
 
-pub(super) const DIALECT: Dialect =
-    Dialect { name: "strands", scopes: &["strands.telemetry.tracer", "strands-agents"], telltales: &[], keys: &[], read };
+pub(super) const DIALECT: Dialect = Dialect {
+    name: "strands",
+    scopes: &["strands.telemetry.tracer", "strands-agents"],
+    telltales: &[],
+    keys: &[],
+    read,
+};
 
 fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
     evidence.by_operation()

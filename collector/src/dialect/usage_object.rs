@@ -52,13 +52,19 @@ pub fn read_inside(text: &str) -> UsageObject<'_> {
 /// `usage` looks like one, for instance in Python text within JSON. What only looks like one may be what a model said.
 pub fn candidates(text: &str) -> impl Iterator<Item = UsageObject<'_>> {
     let text = cut(text, MAX_TEXT);
-    let loose = text.match_indices("usage").take(MAX_CANDIDATES).filter_map(|(at, word)| object_after(&text[at + word.len()..]));
+    let loose = text
+        .match_indices("usage")
+        .take(MAX_CANDIDATES)
+        .filter_map(|(at, word)| object_after(&text[at + word.len()..]));
     std::iter::once_with(|| read_inside(text)).chain(loose.map(read))
 }
 
 /// The object in `_metadata": {…}`, `': {…}`, `=CompletionUsage(…)`.
 fn object_after(text: &str) -> Option<&str> {
-    let name = |text: &'_ str| text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
+    let name = |text: &'_ str| {
+        text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_')
+            .len()
+    };
     let rest = &text[text.len() - name(text)..];
     let rest = rest.trim_start_matches(['"', '\'']).trim_start();
     let rest = rest.strip_prefix([':', '='])?.trim_start();
@@ -69,7 +75,9 @@ fn object_after(text: &str) -> Option<&str> {
 /// The `id` a response in JSON begins with.
 #[must_use]
 pub fn leading_id(text: &str) -> Option<&str> {
-    let after = |text: &'_ str, token| -> Option<usize> { text.trim_start().strip_prefix(token).map(str::len) };
+    let after = |text: &'_ str, token| -> Option<usize> {
+        text.trim_start().strip_prefix(token).map(str::len)
+    };
     let mut rest = text;
     for token in ["{", "\"id\"", ":", "\""] {
         rest = &rest[rest.len() - after(rest, token)?..];
@@ -171,7 +179,10 @@ impl<'a> Scan<'a> {
     }
 
     fn word(&mut self) {
-        let end = self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         if rest.starts_with('(') {
@@ -233,15 +244,26 @@ impl<'a> Scan<'a> {
     }
 
     fn count(&mut self, key: &str, count: u64) {
-        let parent = self.depth.checked_sub(1).and_then(|last| self.keys.get(last)).copied().unwrap_or("");
-        if matches!(key, "cache_read_input_tokens" | "cache_creation_input_tokens") || key.starts_with("cacheWriteInput") {
+        let parent = self
+            .depth
+            .checked_sub(1)
+            .and_then(|last| self.keys.get(last))
+            .copied()
+            .unwrap_or("");
+        if matches!(
+            key,
+            "cache_read_input_tokens" | "cache_creation_input_tokens"
+        ) || key.starts_with("cacheWriteInput")
+        {
             self.anthropic_names = true;
         }
         if self.depth == 1 && matches!(key, "input" | "output") {
             self.found.shape = Shape::Disjoint;
         }
         match key {
-            "web_search_requests" | "num_search_queries" => return self.units(Counter::WebSearches, count),
+            "web_search_requests" | "num_search_queries" => {
+                return self.units(Counter::WebSearches, count);
+            }
             "search_units" => return self.units(Counter::SearchUnits, count),
             _ => {}
         }
@@ -259,30 +281,65 @@ impl<'a> Scan<'a> {
 }
 
 /// Where a number belongs.
-fn part<'u>(said: &'u mut ReportedUsage, parent: &str, key: &str, depth: usize) -> Option<&'u mut Option<u64>> {
+fn part<'u>(
+    said: &'u mut ReportedUsage,
+    parent: &str,
+    key: &str,
+    depth: usize,
+) -> Option<&'u mut Option<u64>> {
     Some(match key {
         "input" if depth == 1 => &mut said.input,
         "output" if depth == 1 => &mut said.output,
         "total" if depth == 1 => &mut said.total,
-        "input_tokens" | "prompt_tokens" | "inputTokens" | "promptTokens" | "promptTokenCount" | "prompt_token_count"
-        | "inputTokenCount" | "input_token_count" => &mut said.input,
-        "output_tokens" | "completion_tokens" | "outputTokens" | "completionTokens" | "candidatesTokenCount"
-        | "candidates_token_count" | "outputTokenCount" | "output_token_count" => &mut said.output,
+        "input_tokens" | "prompt_tokens" | "inputTokens" | "promptTokens" | "promptTokenCount"
+        | "prompt_token_count" | "inputTokenCount" | "input_token_count" => &mut said.input,
+        "output_tokens"
+        | "completion_tokens"
+        | "outputTokens"
+        | "completionTokens"
+        | "candidatesTokenCount"
+        | "candidates_token_count"
+        | "outputTokenCount"
+        | "output_token_count" => &mut said.output,
         "total_tokens" | "totalTokens" | "totalTokenCount" | "total_token_count" => &mut said.total,
-        "cached_tokens" | "cache_read_input_tokens" | "cacheReadInputTokens" | "cacheReadInputTokenCount"
-        | "cache_read_tokens" | "cacheReadTokens" | "cached_input_tokens" | "cachedInputTokens" | "cachedPromptTokens"
-        | "cachedContentTokenCount" | "cached_content_token_count" | "input_cached_tokens" | "input_cache_read"
-        | "prompt_cache_hit_tokens" | "cache_read" => &mut said.cache_read,
-        "cache_creation_input_tokens" | "cacheCreationInputTokens" | "cacheWriteInputTokens"
-        | "cacheWriteInputTokenCount" | "cache_write_input_tokens" | "cache_write_tokens" | "cacheWriteTokens"
-        | "cache_creation_tokens" | "input_cache_creation" | "input_cache_write" | "cache_creation" | "cache_write" => {
-            &mut said.cache_write
-        }
-        "ephemeral_1h_input_tokens" | "cache_creation_input_tokens_above_1hr" | "input_cache_creation_1h" => {
-            &mut said.cache_write_1h
-        }
-        "reasoning_tokens" | "reasoningTokens" | "thinking_tokens" | "thoughtsTokenCount" | "thoughts_token_count"
-        | "reasoning_output_tokens" | "output_reasoning" | "output_reasoning_tokens" => &mut said.reasoning,
+        "cached_tokens"
+        | "cache_read_input_tokens"
+        | "cacheReadInputTokens"
+        | "cacheReadInputTokenCount"
+        | "cache_read_tokens"
+        | "cacheReadTokens"
+        | "cached_input_tokens"
+        | "cachedInputTokens"
+        | "cachedPromptTokens"
+        | "cachedContentTokenCount"
+        | "cached_content_token_count"
+        | "input_cached_tokens"
+        | "input_cache_read"
+        | "prompt_cache_hit_tokens"
+        | "cache_read" => &mut said.cache_read,
+        "cache_creation_input_tokens"
+        | "cacheCreationInputTokens"
+        | "cacheWriteInputTokens"
+        | "cacheWriteInputTokenCount"
+        | "cache_write_input_tokens"
+        | "cache_write_tokens"
+        | "cacheWriteTokens"
+        | "cache_creation_tokens"
+        | "input_cache_creation"
+        | "input_cache_write"
+        | "cache_creation"
+        | "cache_write" => &mut said.cache_write,
+        "ephemeral_1h_input_tokens"
+        | "cache_creation_input_tokens_above_1hr"
+        | "input_cache_creation_1h" => &mut said.cache_write_1h,
+        "reasoning_tokens"
+        | "reasoningTokens"
+        | "thinking_tokens"
+        | "thoughtsTokenCount"
+        | "thoughts_token_count"
+        | "reasoning_output_tokens"
+        | "output_reasoning"
+        | "output_reasoning_tokens" => &mut said.reasoning,
         "reasoning" if is_part_of_output(parent) => &mut said.reasoning,
         "input_audio" | "input_audio_tokens" => &mut said.audio_in,
         "output_audio" | "output_audio_tokens" => &mut said.audio_out,
@@ -303,7 +360,15 @@ fn is_part_of_output(parent: &str) -> bool {
 }
 
 fn names_usage(key: &str) -> bool {
-    matches!(key, "usage" | "usage_metadata" | "usageMetadata" | "token_usage" | "tokenUsage" | "server_tool_use")
+    matches!(
+        key,
+        "usage"
+            | "usage_metadata"
+            | "usageMetadata"
+            | "token_usage"
+            | "tokenUsage"
+            | "server_tool_use"
+    )
 }
 
 /// The first `most` bytes, to a character's end.

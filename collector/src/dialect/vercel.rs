@@ -7,7 +7,8 @@ use super::{
     Dialect, emitters,
     evidence::{self, Evidence, ModelCall, Recognised},
     slots::Slot::{
-        self, CacheRead, CacheWrite, Input, ProviderHint, Reasoning, RequestModel, ResponseId, ResponseModel, Total, UsageObject,
+        self, CacheRead, CacheWrite, Input, ProviderHint, Reasoning, RequestModel, ResponseId,
+        ResponseModel, Total, UsageObject,
     },
 };
 
@@ -39,14 +40,20 @@ pub(super) const DIALECT: Dialect = Dialect {
 };
 
 fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
-    let Some(operation) = evidence.attribute(OPERATION) else { return evidence.by_operation() };
+    let Some(operation) = evidence.attribute(OPERATION) else {
+        return evidence.by_operation();
+    };
     if operation.starts_with("ai.toolCall") {
         return Recognised::plain(FrameKind::Tool, evidence.slots.text(Slot::Tool));
     }
     let mut call = evidence.model_call();
     call.operation = call.operation.or(Some(operation));
     if !operation.contains(".do") {
-        return Recognised::aggregate(FrameKind::Workflow, evidence.attribute("ai.telemetry.functionId"), call);
+        return Recognised::aggregate(
+            FrameKind::Workflow,
+            evidence.attribute("ai.telemetry.functionId"),
+            call,
+        );
     }
     let version = version(evidence);
     let beside = call.provider.is_some_and(emitters::reports_beside);
@@ -62,7 +69,11 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
 }
 
 /// Takes lifetimes of cache writes and what older versions leave out from the provider's own metadata.
-fn complete<'a>(call: &mut ModelCall<'a>, metadata: &super::usage_object::UsageObject<'a>, version: u32) {
+fn complete<'a>(
+    call: &mut ModelCall<'a>,
+    metadata: &super::usage_object::UsageObject<'a>,
+    version: u32,
+) {
     let has_input = call.reported.input.is_some();
     if has_input {
         evidence::complete(call, metadata);
@@ -77,8 +88,18 @@ fn complete<'a>(call: &mut ModelCall<'a>, metadata: &super::usage_object::UsageO
 
 /// Major version of the SDK. The scope carries none: the user agent does since version 5, details of the input since 6.
 fn version(evidence: &Evidence<'_, '_>) -> u32 {
-    let agent = evidence.attribute("ai.request.headers.user-agent").unwrap_or("");
-    let named = agent.split_once("ai/").and_then(|(_, rest)| rest.split('.').next()?.parse().ok());
-    let has_details = || evidence.span.attributes.get("ai.usage.inputTokenDetails.noCacheTokens").is_some();
+    let agent = evidence
+        .attribute("ai.request.headers.user-agent")
+        .unwrap_or("");
+    let named = agent
+        .split_once("ai/")
+        .and_then(|(_, rest)| rest.split('.').next()?.parse().ok());
+    let has_details = || {
+        evidence
+            .span
+            .attributes
+            .get("ai.usage.inputTokenDetails.noCacheTokens")
+            .is_some()
+    };
     named.unwrap_or_else(|| if has_details() { 6 } else { 5 })
 }
