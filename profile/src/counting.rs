@@ -13,7 +13,7 @@ use crate::{
     Call, FrameKind, Role, Span, SpanKind,
     identity::{ResponseKey, response_key},
     nearest::Nearest,
-    order::{Forest, Parent},
+    order::{Forest, Parent, call_of},
     usage_match::{classes, repeats},
 };
 
@@ -104,19 +104,13 @@ pub(crate) fn count<R: AsRef<Span>>(rows: &[R], forest: &Forest) -> Vec<State> {
     states
 }
 
-/// An aggregate that carries no usage says nothing and is no call.
 fn facts<'a, R: AsRef<Span>>(rows: &'a [R], forest: &Forest) -> Vec<Option<Fact<'a>>> {
     let fact = |source: &'a Span, place: &Span| {
-        let call = source
-            .call
-            .as_ref()
-            .filter(|_| source.role != Role::Plain)?;
-        let aggregate = source.role == Role::Aggregate;
-        (!aggregate || !call.usage.is_zero()).then_some(Fact {
-            call,
-            aggregate,
+        Some(Fact {
+            call: call_of(source)?,
+            aggregate: source.role == Role::Aggregate,
             client: place.span_kind == SpanKind::Client,
-            error: source.error,
+            error: place.error,
         })
     };
     forest

@@ -1,6 +1,6 @@
 //! Which of the claims to one identity counts, decided from the claims alone.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::HashSet};
 
 use crate::{
     Claim, Identity, Rule, SpanId, TraceId, Twin,
@@ -118,7 +118,10 @@ fn by_usage(claims: &[&Claim], verdicts: &mut [Verdict]) {
         if outer.is_empty() || inner.is_empty() {
             continue;
         }
-        one_span_per_response(&mut inner);
+        leave_to_response_ids(&mut outer, &mut inner);
+        if outer.is_empty() {
+            continue;
+        }
         for (left_out, stands) in matches(pair, &mut outer, &mut inner, Likeness::Same) {
             let lost = (
                 Rule::DetachedTwin,
@@ -139,10 +142,15 @@ fn by_usage(claims: &[&Claim], verdicts: &mut [Verdict]) {
     }
 }
 
-/// Inner spans with one response id are one call, which may stand for one outer span only.
-fn one_span_per_response(inner: &mut Vec<&Candidate>) {
-    let mut seen = std::collections::HashSet::new();
-    inner.retain(|candidate| candidate.twin.response.is_none_or(|id| seen.insert(id)));
+/// An outer span with a response id is joined by that, and so never loses here to a call that it may win against there. The
+/// inner spans it is joined to stand for no other; those with one id are one call and stand for one outer span.
+fn leave_to_response_ids(outer: &mut Vec<&Candidate>, inner: &mut Vec<&Candidate>) {
+    let mut joined: HashSet<u64> = outer
+        .iter()
+        .filter_map(|candidate| candidate.twin.response)
+        .collect();
+    outer.retain(|candidate| candidate.twin.response.is_none());
+    inner.retain(|candidate| candidate.twin.response.is_none_or(|id| joined.insert(id)));
 }
 
 /// Takes every outer claim in start order together with the first inner one that is as alike as asked.
@@ -216,8 +224,7 @@ enum Likeness {
 
 fn likeness(outer: &Candidate, inner: &Candidate) -> Likeness {
     let (a, b) = (outer.twin, inner.twin);
-    let responses_differ = matches!((a.response, b.response), (Some(a), Some(b)) if a != b);
-    if responses_differ || !same(&a.usage, &b.usage) {
+    if !same(&a.usage, &b.usage) {
         return Likeness::Different;
     }
     let known = |models: [u64; 2]| models.into_iter().filter(|model| *model != 0);

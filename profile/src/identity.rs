@@ -106,7 +106,7 @@ pub struct Twin {
     pub operation: Option<Operation>,
     /// xxh3-64 of the names of the model asked for and of the one that served, without their dates; 0 = not known.
     pub models: [u64; 2],
-    /// xxh3-64 of the response id; two that differ are two calls.
+    /// xxh3-64 of the response id.
     pub response: Option<u64>,
 }
 

@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use crate::{Call, Role, Signal, Span, SpanId};
+use crate::{Call, Role, Signal, Span, SpanId, usage_match::classes};
 
 /// One span id of the trace: the row that gives its place, and the row that gives its usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,9 +126,9 @@ impl Forest {
 
 /// Of the rows of one span id, the one whose usage is the most detailed; a span before a log.
 fn source_of<'a>(same: &[usize], span: impl Fn(usize) -> &'a Span) -> usize {
-    let detail = |row: usize| match (&span(row).call, span(row).role) {
-        (None, _) | (_, Role::Plain) => (0, 0),
-        (Some(Call { usage, .. }), _) => (1, crate::usage_match::classes(usage)),
+    let detail = |row: usize| {
+        let call = call_of(span(row));
+        (call.is_some(), call.map(|call| classes(&call.usage)))
     };
     same.iter()
         .copied()
@@ -137,11 +137,21 @@ fn source_of<'a>(same: &[usize], span: impl Fn(usize) -> &'a Span) -> usize {
         .unwrap_or(same[0])
 }
 
+/// The call that a row reports. An aggregate that carries no usage says nothing and is none.
+pub(crate) fn call_of(span: &Span) -> Option<&Call> {
+    let call = span.call.as_ref()?;
+    match span.role {
+        Role::Plain => None,
+        Role::Call => Some(call),
+        Role::Aggregate => (!call.usage.is_zero()).then_some(call),
+    }
+}
+
 const UNKNOWN: usize = usize::MAX;
 const VISITING: usize = usize::MAX - 1;
 
 /// Depth of every node; a cycle is cut above its first member in canonical order.
-fn depths(parent: &mut [Parent]) -> Vec<usize> {
+pub(crate) fn depths(parent: &mut [Parent]) -> Vec<usize> {
     let mut depth = vec![UNKNOWN; parent.len()];
     let mut chain = Vec::new();
     for start in 0..parent.len() {

@@ -1,0 +1,3 @@
+//! The cost tree in the formats of other tools.
+
+pub mod folded;

@@ -1,0 +1,9 @@
+//! The laws of the cost tree.
+
+mod attribution;
+mod common;
+mod counting;
+mod election;
+mod forest;
+mod properties;
+mod tree;
