@@ -78,7 +78,7 @@ fn trace() -> Vec<Span> {
 
 /// A trace of `spans` spans, every other one a call, below 100 steps.
 fn large_trace(spans: u64) -> Vec<Span> {
-    let steps = (1..=100).map(|n| span(n, (n > 1).then(|| n / 2)));
+    let steps = (1..=100).map(|n| span(n, (n > 1).then_some(n / 2)));
     steps
         .chain((101..=spans).map(|n| {
             if n % 2 == 0 {
