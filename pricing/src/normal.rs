@@ -161,13 +161,15 @@ impl Counts {
         let said = self.output.unwrap_or(0);
         let missing = self.total.unwrap_or(0).saturating_sub(input + said);
         let left_out = match provider.map(Vendor::of) {
-            Some(Vendor::Google) => missing,
+            // Google's total also holds the tokens of tool prompts, which are input: when the
+            // emitter knows the reasoning, anything else that is missing is not reasoning.
+            Some(Vendor::Google) if self.reasoning == 0 || missing == self.reasoning => missing,
             Some(Vendor::XAi) if missing == self.reasoning => missing,
             _ => 0,
         };
         if left_out > 0 {
             flags.insert(Flag::ReasoningAdded);
-            return (said + left_out, self.reasoning.max(left_out));
+            return (said + left_out, left_out);
         }
         // Parts of an output that was not said are at least that output.
         let parts = self.reasoning + self.audio_out + self.image_out;
@@ -415,6 +417,20 @@ mod tests {
             "vertex_ai",
         );
         assert_eq!(classes(&said), classes(&normal));
+        let inside = read(
+            ReportedUsage {
+                output: Some(50),
+                reasoning: Some(30),
+                total: Some(160),
+                ..reported
+            },
+            Accounting::Spec,
+            "google",
+        );
+        assert_eq!(
+            classes(&inside),
+            [("input", 100), ("output", 20), ("reasoning", 30)]
+        );
         let only_thoughts = read(
             ReportedUsage {
                 output: None,

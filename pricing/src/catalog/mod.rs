@@ -28,7 +28,9 @@ use crate::{
 static EMBEDDED_JSON: &[u8] = include_bytes!("../../catalog/genai-prices.json");
 
 static EMBEDDED: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
-    Arc::new(Catalog::read(EMBEDDED_JSON).expect("the embedded catalog is checked by the tests"))
+    Arc::new(
+        Catalog::from_json(EMBEDDED_JSON).expect("the embedded catalog is checked by the tests"),
+    )
 });
 
 /// Why a catalog was refused. None is worth a retry: the file itself is wrong.
@@ -98,25 +100,14 @@ impl Catalog {
         EMBEDDED_JSON
     }
 
-    /// Reads a catalog in the genai-prices v2 format.
+    /// Reads a catalog in the genai-prices v2 format, in a few milliseconds. Patterns are compiled
+    /// when they are first needed; call [`Catalog::check`] on a catalog from elsewhere.
     ///
     /// # Errors
     ///
     /// [`CatalogError`] names the provider and model that cannot be read. Price keys that are not
     /// known here are ignored: they are units that spans do not report.
     pub fn from_json(json: &[u8]) -> Result<Self, CatalogError> {
-        let catalog = Self::read(json)?;
-        for provider in &catalog.providers {
-            provider.check().map_err(|problem| CatalogError::Pattern {
-                provider: provider.id.to_string(),
-                problem,
-            })?;
-        }
-        Ok(catalog)
-    }
-
-    /// Reads without compiling patterns; one that does not compile matches nothing.
-    fn read(json: &[u8]) -> Result<Self, CatalogError> {
         let providers = source::read(json)?;
         let by_id = providers
             .iter()
@@ -128,6 +119,21 @@ impl Catalog {
             providers,
             by_id,
             cache: Cache::default(),
+        })
+    }
+
+    /// Compiles every pattern.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Pattern`] for the first that is not a regular expression. Unchecked, such a
+    /// pattern matches nothing.
+    pub fn check(&self) -> Result<(), CatalogError> {
+        self.providers.iter().try_for_each(|provider| {
+            provider.check().map_err(|problem| CatalogError::Pattern {
+                provider: provider.id.to_string(),
+                problem,
+            })
         })
     }
 
@@ -258,6 +264,7 @@ mod tests {
     #[test]
     fn the_embedded_catalog_is_sound() {
         let catalog = Catalog::from_json(EMBEDDED_JSON).unwrap();
+        catalog.check().unwrap();
         assert_eq!(
             (catalog.providers.len(), catalog.model_count()),
             (47, 2_330)
@@ -273,7 +280,11 @@ mod tests {
     fn malformed_catalogs_are_refused_by_name() {
         let provider =
             |models: &str| format!(r#"[{{"id": "p", "api_pattern": "x", "models": [{models}]}}]"#);
-        let error = |json: &str| Catalog::from_json(json.as_bytes()).unwrap_err().to_string();
+        let read = |json: &str| {
+            let catalog = Catalog::from_json(json.as_bytes())?;
+            catalog.check().map(|()| catalog)
+        };
+        let error = |json: &str| read(json).unwrap_err().to_string();
         assert!(error("{}").contains("v2 format"));
         assert!(
             error(&provider(
@@ -300,7 +311,7 @@ mod tests {
             .contains("regular expression")
         );
         assert!(error(r#"[{"id":"p","api_pattern":"","models":[]},{"id":"p","api_pattern":"","models":[]}]"#).contains("twice"));
-        assert!(Catalog::from_json(provider("").as_bytes()).is_ok());
+        assert!(read(&provider("")).is_ok());
     }
 
     #[test]
