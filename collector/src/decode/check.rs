@@ -1,166 +1,110 @@
-//! The first pass: is the whole request well-formed, and does it have too many spans?
-//! Nothing is visited before this is known, so a bad tail never lands half a request.
+//! The passes before anything is visited: are there too many records, and is the whole request well-formed?
+//! Nothing is visited before both are known, so a bad tail never lands half a request.
 
 use super::{
-    limits::Limits,
     outcome::DecodeError,
-    value::check_key_value,
-    wire::{Reader, WireError},
+    schema::{Field as Spec, Kind, Message, Role},
+    wire::{Field, Reader, WireError},
 };
 
-/// Checks an `ExportTraceServiceRequest` down to its leaves, except below values nested too deeply.
-pub(super) fn check_traces(body: &[u8], limits: &Limits) -> Result<(), DecodeError> {
-    let mut spans = 0;
-    let mut request = Reader::new(body);
-    while let Some(field) = request.next_field()? {
-        if field.number == 1 {
-            check_resource_spans(field.message()?, limits, &mut spans)?;
-        }
-    }
-    Ok(())
+/// Counts spans, log records or data points, looking at nothing else.
+pub(super) fn count_records(
+    message: &Message,
+    body: &[u8],
+    limit: usize,
+) -> Result<usize, DecodeError> {
+    let mut count = 0;
+    count_in(message, Reader::new(body), limit, &mut count)?;
+    Ok(count)
 }
 
-fn check_resource_spans(
+fn count_in(
+    message: &Message,
     mut reader: Reader<'_>,
-    limits: &Limits,
-    spans: &mut usize,
+    limit: usize,
+    count: &mut usize,
 ) -> Result<(), DecodeError> {
     while let Some(field) = reader.next_field()? {
-        match field.number {
-            1 => check_attributes(field.message()?, 1, limits.depth())?,
-            2 => check_scope_spans(field.message()?, limits, spans)?,
-            _ => {}
+        let Some(Kind::Message(inner)) = message.by_number(field.number).map(|spec| &spec.kind)
+        else {
+            continue;
+        };
+        match inner.role {
+            Role::Envelope => count_in(inner, field.message()?, limit, count)?,
+            Role::Record(unit) if *count == limit => {
+                return Err(DecodeError::TooLarge {
+                    unit,
+                    found: limit + 1,
+                    limit,
+                });
+            }
+            Role::Record(_) => *count += 1,
+            Role::List | Role::Part => {}
         }
     }
     Ok(())
 }
 
-fn check_scope_spans(
+/// Whether attribute values are nested within the bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nesting {
+    /// Within the bound, and well-formed to the last byte.
+    Fine,
+    /// Deeper; what lies below was not looked at.
+    TooDeep,
+}
+
+/// Checks a message to its leaves; `depth` lists may be nested in it.
+pub(super) fn check(
+    message: &Message,
     mut reader: Reader<'_>,
-    limits: &Limits,
-    spans: &mut usize,
-) -> Result<(), DecodeError> {
-    while let Some(field) = reader.next_field()? {
-        match field.number {
-            1 => check_scope(field.message()?, limits.depth())?,
-            2 => {
-                *spans += 1;
-                if *spans > limits.max_spans_per_request {
-                    let limit = limits.max_spans_per_request;
-                    return Err(DecodeError::TooLarge {
-                        unit: "spans",
-                        found: *spans,
-                        limit,
-                    });
-                }
-                check_span(field.message()?, limits.depth())?;
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn check_scope(mut reader: Reader<'_>, depth: usize) -> Result<(), WireError> {
-    while let Some(field) = reader.next_field()? {
-        match field.number {
-            1 | 2 => {
-                field.bytes()?;
-            }
-            3 => {
-                check_key_value(field.message()?, depth)?;
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Checks a message of which only the attributes, in the field `number`, are of interest.
-pub(super) fn check_attributes(
-    mut reader: Reader<'_>,
-    number: u32,
     depth: usize,
-) -> Result<(), WireError> {
+) -> Result<Nesting, WireError> {
+    let depth = match message.role {
+        Role::List if depth == 0 => return Ok(Nesting::TooDeep),
+        Role::List => depth - 1,
+        _ => depth,
+    };
+    let mut nesting = Nesting::Fine;
     while let Some(field) = reader.next_field()? {
-        if field.number == number {
-            check_key_value(field.message()?, depth)?;
+        let Some(spec) = message.by_number(field.number) else {
+            continue;
+        };
+        if check_field(spec, field, depth)? == Nesting::TooDeep {
+            nesting = Nesting::TooDeep;
         }
     }
-    Ok(())
+    Ok(nesting)
 }
 
-fn check_span(mut reader: Reader<'_>, depth: usize) -> Result<(), WireError> {
-    while let Some(field) = reader.next_field()? {
-        match field.number {
-            1..=5 => {
-                field.bytes()?;
-            }
-            6 | 10 | 12 | 14 => {
-                field.varint()?;
-            }
-            7 | 8 => {
-                field.fixed64()?;
-            }
-            9 => {
-                check_key_value(field.message()?, depth)?;
-            }
-            11 => check_event(field.message()?, depth)?,
-            13 => check_link(field.message()?, depth)?,
-            15 => check_status(field.message()?)?,
-            16 => {
-                field.fixed32()?;
-            }
-            _ => {}
+#[inline]
+fn check_field(spec: &Spec, field: Field<'_>, depth: usize) -> Result<Nesting, WireError> {
+    match &spec.kind {
+        Kind::Message(inner) => return check(inner, field.message()?, depth),
+        Kind::Text | Kind::Hex | Kind::Base64 => {
+            field.bytes()?;
+        }
+        _ if spec.repeated && field.is_length_delimited() => check_packed(spec, field.message()?)?,
+        Kind::Bool | Kind::Enum(_) | Kind::Uint32 | Kind::Uint64 | Kind::Int64 | Kind::Sint32 => {
+            field.varint()?;
+        }
+        Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => {
+            field.fixed64()?;
+        }
+        Kind::Fixed32 => {
+            field.fixed32()?;
         }
     }
-    Ok(())
+    Ok(Nesting::Fine)
 }
 
-fn check_event(mut reader: Reader<'_>, depth: usize) -> Result<(), WireError> {
-    while let Some(field) = reader.next_field()? {
-        match field.number {
-            1 => {
-                field.fixed64()?;
-            }
-            2 => {
-                field.bytes()?;
-            }
-            3 => {
-                check_key_value(field.message()?, depth)?;
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn check_link(mut reader: Reader<'_>, depth: usize) -> Result<(), WireError> {
-    while let Some(field) = reader.next_field()? {
-        match field.number {
-            1..=3 => {
-                field.bytes()?;
-            }
-            4 => {
-                check_key_value(field.message()?, depth)?;
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn check_status(mut reader: Reader<'_>) -> Result<(), WireError> {
-    while let Some(field) = reader.next_field()? {
-        match field.number {
-            2 => {
-                field.bytes()?;
-            }
-            3 => {
-                field.varint()?;
-            }
-            _ => {}
-        }
+/// Repeated numbers may stand in one field without tags.
+fn check_packed(spec: &Spec, mut reader: Reader<'_>) -> Result<(), WireError> {
+    while !reader.bytes().is_empty() {
+        match spec.kind {
+            Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => reader.read_fixed64()?,
+            _ => reader.read_varint()?,
+        };
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! What one request may cost: every bound, its default and what happens beyond it.
 
+use super::outcome::DecodeError;
+
 /// Deepest nesting of attribute values that a configuration can allow; checking recurses once per level.
 pub const DEPTH_CEILING: usize = 128;
 
@@ -41,8 +43,24 @@ impl Default for Limits {
 }
 
 impl Limits {
+    pub(super) fn check_size(&self, bytes: usize) -> Result<(), DecodeError> {
+        if bytes > self.max_request_bytes {
+            Err(self.too_large(bytes))
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn too_large(&self, bytes: usize) -> DecodeError {
+        DecodeError::TooLarge {
+            unit: "bytes",
+            found: bytes,
+            limit: self.max_request_bytes,
+        }
+    }
+
     /// The nesting that is really allowed.
-    pub(crate) fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.max_attribute_depth.min(DEPTH_CEILING)
     }
 }

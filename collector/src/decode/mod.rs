@@ -1,20 +1,27 @@
 //! Bytes to our own span type, once, at the edge.
 //!
-//! A request is inflated, turned into protobuf if it is JSON, checked as a whole (`check`) and
-//! walked span by span ([`walk_traces`]). Every bound is in [`Limits`], every refusal in [`Outcome`] or [`DecodeError`].
+//! A request is inflated ([`inflate`]), turned into protobuf if it is JSON ([`json_to_protobuf`]), checked as a whole and
+//! walked span by span ([`walk_traces`]); logs and metrics are counted ([`count_records`]). Every bound is in [`Limits`], every refusal in [`Outcome`] or [`DecodeError`].
 
 mod check;
+pub mod compression;
 mod event;
+mod json;
 pub mod limits;
 pub mod outcome;
+mod records;
+mod schema;
 pub mod span;
 pub mod traces;
 pub mod value;
 pub mod wire;
 
+pub use compression::{Encoding, InflateError, inflate};
 pub use event::event;
+pub use json::json_to_protobuf;
 pub use limits::Limits;
 pub use outcome::{Adjustment, DecodeError, Outcome, Reason};
+pub use records::count_records;
 pub use span::{Attributes, Resource, Scope, Span, Status, Value};
 pub use traces::walk_traces;
 pub use value::Count;

@@ -18,7 +18,7 @@ pub enum DecodeError {
     /// Larger than a bound. HTTP 413, gRPC `RESOURCE_EXHAUSTED` without retry information.
     #[error("the request has {found} {unit} or more, the bound is {limit}")]
     TooLarge {
-        /// What is counted: `bytes` or `spans`.
+        /// What is counted: `bytes`, `spans`, ….
         unit: &'static str,
         /// The count at which reading stopped.
         found: usize,
@@ -46,8 +46,8 @@ impl DecodeError {
         match self {
             Self::Protobuf(_) => "malformed_protobuf",
             Self::Json(_) => "malformed_json",
-            Self::TooLarge { unit: "spans", .. } => "too_many_spans",
-            Self::TooLarge { .. } => "too_large",
+            Self::TooLarge { unit: "bytes", .. } => "too_large",
+            Self::TooLarge { .. } => "too_many_spans",
         }
     }
 }

@@ -3,17 +3,18 @@
 use costflame_profile::{SpanId, SpanKind, TraceId};
 
 use super::{
-    check::check_traces,
+    check::{Nesting, check, count_records},
     limits::Limits,
     outcome::{Adjustment, DecodeError, Outcome, Reason, Refusal},
+    schema::{KEY_VALUE, TRACES},
     span::{Attributes, Resource, Scope, Span, Status, Value},
-    value::{Nesting, check_key_value, key_value},
+    value::key_value,
     wire::{Reader, WireError},
 };
 
 /// Walks the spans of a request in the order received. What `visit` is given lives as long as its call.
 ///
-/// The body is read twice: nothing is visited unless all of it is well-formed and within the bounds of a request. No
+/// Nothing is visited unless all of the body is well-formed and within the bounds of a request. No
 /// memory is taken per span, only for the widest span of the request.
 ///
 /// # Errors
@@ -24,14 +25,9 @@ pub fn walk_traces(
     limits: &Limits,
     visit: impl FnMut(&Resource<'_>, &Scope<'_>, &Span<'_>),
 ) -> Result<Outcome, DecodeError> {
-    if body.len() > limits.max_request_bytes {
-        return Err(DecodeError::TooLarge {
-            unit: "bytes",
-            found: body.len(),
-            limit: limits.max_request_bytes,
-        });
-    }
-    check_traces(body, limits)?;
+    limits.check_size(body.len())?;
+    count_records(&TRACES, body, limits.max_spans_per_request)?;
+    check(&TRACES, Reader::new(body), limits.depth())?;
     let mut walker = Walker {
         limits,
         visit,
@@ -267,7 +263,7 @@ impl<'a, V: FnMut(&Resource<'_>, &Scope<'_>, &Span<'_>)> Walker<'a, '_, V> {
         let mut fields = reader;
         while let Some(field) = fields.next_field()? {
             if field.number == 3
-                && check_key_value(field.message()?, self.limits.depth())? == Nesting::TooDeep
+                && check(&KEY_VALUE, field.message()?, self.limits.depth())? == Nesting::TooDeep
             {
                 raw.too_deep = true;
             }
@@ -389,7 +385,7 @@ fn attribute<'a>(
 ) -> Result<Nesting, WireError> {
     let entry = key_value(reader)?;
     let is_nested = matches!(entry.value, Value::Array(_) | Value::Map(_));
-    if is_nested && check_key_value(reader, limits.depth())? == Nesting::TooDeep {
+    if is_nested && check(&KEY_VALUE, reader, limits.depth())? == Nesting::TooDeep {
         return Ok(Nesting::TooDeep);
     }
     if entry.damaged {

@@ -2,7 +2,7 @@
 
 use super::{
     span::{Attributes, Value},
-    wire::{Field, Reader, WireError},
+    wire::{Reader, WireError},
 };
 
 /// Above this a double no longer holds every integer; no token count comes near.
@@ -210,78 +210,6 @@ fn text_or_bytes<'a>(bytes: &'a [u8], damaged: &mut bool) -> Value<'a> {
             Value::Bytes(bytes)
         }
     }
-}
-
-/// Whether values are nested within the bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Nesting {
-    /// Within the bound, and well-formed to the last byte.
-    Fine,
-    /// Deeper; what lies below was not looked at.
-    TooDeep,
-}
-
-/// Checks a `KeyValue` to its leaves; `depth` arrays and maps may be nested in it.
-pub(super) fn check_key_value(mut reader: Reader<'_>, depth: usize) -> Result<Nesting, WireError> {
-    let mut nesting = Nesting::Fine;
-    while let Some(field) = reader.next_field()? {
-        match field.number {
-            1 => {
-                field.bytes()?;
-            }
-            2 => nesting = deeper(nesting, check_any_value(field.message()?, depth)?),
-            _ => {}
-        }
-    }
-    Ok(nesting)
-}
-
-/// Checks an `AnyValue` to its leaves.
-pub(super) fn check_any_value(mut reader: Reader<'_>, depth: usize) -> Result<Nesting, WireError> {
-    let mut nesting = Nesting::Fine;
-    while let Some(field) = reader.next_field()? {
-        nesting = deeper(nesting, check_variant(field, depth)?);
-    }
-    Ok(nesting)
-}
-
-fn check_variant(field: Field<'_>, depth: usize) -> Result<Nesting, WireError> {
-    match field.number {
-        1 | 7 => {
-            field.bytes()?;
-        }
-        2 | 3 => {
-            field.varint()?;
-        }
-        4 => {
-            field.fixed64()?;
-        }
-        5 => return check_list(field.message()?, depth, check_any_value),
-        6 => return check_list(field.message()?, depth, check_key_value),
-        _ => {}
-    }
-    Ok(Nesting::Fine)
-}
-
-fn check_list<'a>(
-    mut list: Reader<'a>,
-    depth: usize,
-    check: impl Fn(Reader<'a>, usize) -> Result<Nesting, WireError>,
-) -> Result<Nesting, WireError> {
-    let Some(depth) = depth.checked_sub(1) else {
-        return Ok(Nesting::TooDeep);
-    };
-    let mut nesting = Nesting::Fine;
-    while let Some(field) = list.next_field()? {
-        if field.number == 1 {
-            nesting = deeper(nesting, check(field.message()?, depth)?);
-        }
-    }
-    Ok(nesting)
-}
-
-fn deeper(a: Nesting, b: Nesting) -> Nesting {
-    if a == Nesting::TooDeep { a } else { b }
 }
 
 #[cfg(test)]

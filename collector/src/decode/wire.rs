@@ -103,8 +103,8 @@ impl<'a> Reader<'a> {
             let offset = self.offset;
             let (number, wire_type) = self.tag()?;
             let payload = match wire_type {
-                0 => Payload::Varint(self.varint()?),
-                1 => Payload::Fixed64(u64::from_le_bytes(self.array()?)),
+                0 => Payload::Varint(self.read_varint()?),
+                1 => Payload::Fixed64(self.read_fixed64()?),
                 2 => Payload::Length(self.length_delimited()?),
                 3 => {
                     self.skip_group(number, offset)?;
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn tag(&mut self) -> Result<(u32, u8), WireError> {
         let offset = self.offset;
-        let tag = self.varint()?;
+        let tag = self.read_varint()?;
         match u32::try_from(tag >> 3) {
             Ok(number @ 1..=0x1fff_ffff) => Ok((number, (tag & 7) as u8)),
             _ => Err(WireError {
@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn varint(&mut self) -> Result<u64, WireError> {
+    pub(super) fn read_varint(&mut self) -> Result<u64, WireError> {
         match self.rest.split_first() {
             Some((&byte, rest)) if byte < 0x80 => {
                 self.rest = rest;
@@ -182,6 +182,11 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
+    pub(super) fn read_fixed64(&mut self) -> Result<u64, WireError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
         let Some(array) = self.rest.first_chunk::<N>() else {
             return Err(WireError {
@@ -196,7 +201,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn length_delimited(&mut self) -> Result<Self, WireError> {
         let offset = self.offset;
-        let length = self.varint()?;
+        let length = self.read_varint()?;
         let content = usize::try_from(length)
             .ok()
             .and_then(|length| self.rest.get(..length));
@@ -237,7 +242,7 @@ impl<'a> Reader<'a> {
             let (number, wire_type) = self.tag()?;
             match wire_type {
                 0 => {
-                    self.varint()?;
+                    self.read_varint()?;
                 }
                 1 => {
                     self.array::<8>()?;
@@ -272,6 +277,12 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Field<'a> {
+    /// Whether this is a message, string, bytes or packed field.
+    #[must_use]
+    pub fn is_length_delimited(&self) -> bool {
+        matches!(self.payload, Payload::Length(_))
+    }
+
     /// The content of a message, string or bytes field.
     ///
     /// # Errors
