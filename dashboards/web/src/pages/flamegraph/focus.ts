@@ -1,0 +1,46 @@
+// What the panels below the graph are about: the matches of the search, else the zoomed frame, else everything.
+
+import { matchedIn, type Matches } from '../../flame/search.ts'
+import { isWithin, ROOT, ROOT_LABEL, type Tree } from '../../flame/tree.ts'
+import { named } from '../../text.ts'
+import type { Filter } from '../../url.ts'
+
+/** Paths of one request; longer lists would not fit an address. */
+const MOST = 40
+
+export interface Focus {
+  title: string
+  /** The nodes it consists of; they do not contain each other. */
+  nodes: number[]
+  /** Nodes that were left out because there are too many. */
+  omitted: number
+}
+
+export function focusOf(tree: Tree, zoom: number, matches: Matches | null, search: string): Focus {
+  if (!matches)
+    return { title: zoom === ROOT ? ROOT_LABEL : named(tree.frames[zoom]!.label), nodes: [zoom], omitted: 0 }
+  const { outermost } = matchedIn(tree, matches, zoom)
+  const found = outermost.filter((node) => tree.frames[node]!.id !== null)
+  found.sort((a, b) => Number(tree.totals[b]! - tree.totals[a]!))
+  const labels = new Set(found.map((node) => tree.frames[node]!.label))
+  const title = labels.size === 1 ? named([...labels][0]!) : named(search.trim())
+  return { title, nodes: found.slice(0, MOST), omitted: Math.max(0, found.length - MOST) }
+}
+
+/**
+ * The view's filters narrowed to the focus. Paths within a path filter replace it, since several paths
+ * are joined by "or"; above one, the filter already says all.
+ */
+export function focusFilters(tree: Tree, focus: Focus, filters: Filter[]): Filter[] {
+  if (focus.nodes.includes(ROOT)) return filters
+  const wanted = filters.filter((f) => f.key === 'path' && !f.not)
+  const narrower = focus.nodes.every((node) =>
+    wanted.some((f) => isWithin(tree, node, tree.byId.get(f.value) ?? -2)),
+  )
+  if (wanted.length && !narrower) return filters
+  const paths = focus.nodes.flatMap((node) => tree.frames[node]!.id ?? [])
+  return [
+    ...filters.filter((f) => f.key !== 'path' || f.not),
+    ...paths.map((value): Filter => ({ key: 'path', not: false, value })),
+  ]
+}

@@ -1,0 +1,207 @@
+// Everything a page shows is decided by its address: this file alone reads and writes it.
+//
+// Filters are written as the API takes them: model=gpt-5&user!=load-test.
+
+import { QUICK_RANGES, COMPARISONS, type Comparison, type QuickRange, type Range } from './range.ts'
+import { validZone } from './time.ts'
+import type { Dimension, FilterKey, Interval } from './api/types.ts'
+
+export interface Filter {
+  key: FilterKey
+  not: boolean
+  /** Empty = absent. */
+  value: string
+}
+
+export type Page = 'overview' | 'flamegraph' | 'traces' | 'trace' | 'lost'
+export type FlameMetric = 'cost' | 'tokens' | 'calls'
+export type Order = 'desc' | 'asc'
+
+export interface View {
+  page: Page
+  /** Of page trace. */
+  traceId: string
+  range: Range
+  /** null = the browser's zone. */
+  tz: string | null
+  filters: Filter[]
+  compare: Comparison
+  /** Overview: what the bars are stacked by, and how wide they are (null = by the range's length). */
+  by: Dimension
+  every: Interval | null
+  /** Flamegraph. */
+  metric: FlameMetric
+  zoom: string | null
+  search: string
+  show: 'both' | 'graph' | 'table'
+  colour: 'kind' | 'service'
+  /** Root at the bottom. */
+  upward: boolean
+  /** Main table: column and direction; null = the page's default. */
+  sort: string | null
+  order: Order
+  /** Trace: the selected span. */
+  span: string | null
+}
+
+export const FILTER_KEYS = [
+  'model',
+  'provider',
+  'service',
+  'environment',
+  'feature',
+  'agent',
+  'tool',
+  'operation',
+  'user',
+  'session',
+  'prompt',
+  'path',
+  'status',
+  'counted',
+  'flag',
+  'unpriced',
+] as const satisfies readonly FilterKey[]
+
+export const BY_KEYS = [
+  'model',
+  'provider',
+  'service',
+  'environment',
+  'feature',
+  'agent',
+  'tool',
+  'operation',
+  'user',
+] as const satisfies readonly Dimension[]
+
+const DEFAULTS: View = {
+  page: 'overview',
+  traceId: '',
+  range: '30d',
+  tz: null,
+  filters: [],
+  compare: 'previous',
+  by: 'model',
+  every: null,
+  metric: 'cost',
+  zoom: null,
+  search: '',
+  show: 'both',
+  colour: 'kind',
+  upward: false,
+  sort: null,
+  order: 'desc',
+  span: null,
+}
+
+const PATHS: Record<string, Page> = { '/': 'overview', '/flamegraph': 'flamegraph', '/traces': 'traces' }
+const TRACE_PATH = /^\/traces\/([0-9a-f]{32})$/
+
+const isFilterKey = (key: string): key is FilterKey =>
+  (FILTER_KEYS as readonly string[]).includes(key) || (key.startsWith('tag.') && key.length > 4)
+
+function oneOf<T extends string>(text: string | null, choices: readonly T[], otherwise: T): T {
+  return choices.includes(text as T) ? (text as T) : otherwise
+}
+
+function parseInstant(text: string | null): number | null {
+  if (!text) return null
+  const ms = /^-?\d+$/.test(text) ? Number(text) : Date.parse(text)
+  return Number.isFinite(ms) && Math.abs(ms) < 8e15 ? ms : null
+}
+
+function parseRange(query: URLSearchParams): Range {
+  const from = parseInstant(query.get('from'))
+  const to = parseInstant(query.get('to'))
+  if (from !== null && to !== null && from < to) return { from, to }
+  return oneOf(query.get('range'), Object.keys(QUICK_RANGES) as QuickRange[], DEFAULTS.range as QuickRange)
+}
+
+function parseFilters(query: URLSearchParams): Filter[] {
+  const filters: Filter[] = []
+  for (const [name, value] of query) {
+    const not = name.endsWith('!')
+    const key = not ? name.slice(0, -1) : name
+    if (!isFilterKey(key)) continue
+    if (filters.some((f) => f.key === key && f.not === not && f.value === value)) continue
+    filters.push({ key, not, value })
+  }
+  return filters
+}
+
+/** Reads an address; what it does not understand falls back to the default. */
+export function parse(pathname: string, search: string): View {
+  const query = new URLSearchParams(search)
+  const path = pathname.length > 1 ? pathname.replace(/\/$/, '') : pathname
+  const trace = TRACE_PATH.exec(path)
+  const tz = query.get('tz')
+  return {
+    page: trace ? 'trace' : (PATHS[path] ?? 'lost'),
+    traceId: trace?.[1] ?? '',
+    range: parseRange(query),
+    tz: tz && validZone(tz) ? tz : null,
+    filters: parseFilters(query),
+    compare: oneOf(query.get('compare'), Object.keys(COMPARISONS) as Comparison[], DEFAULTS.compare),
+    by: oneOf<Dimension>(query.get('by'), BY_KEYS, DEFAULTS.by),
+    every: oneOf<Interval | ''>(query.get('every'), ['15min', 'hour', 'day', 'week', 'month'], '') || null,
+    metric: oneOf(query.get('metric'), ['cost', 'tokens', 'calls'], DEFAULTS.metric),
+    zoom: query.get('zoom') || null,
+    search: query.get('q') ?? '',
+    show: oneOf(query.get('show'), ['both', 'graph', 'table'], DEFAULTS.show),
+    colour: oneOf(query.get('colour'), ['kind', 'service'], DEFAULTS.colour),
+    upward: query.get('root') === 'bottom',
+    sort: query.get('sort') || null,
+    order: oneOf(query.get('order'), ['desc', 'asc'], DEFAULTS.order),
+    span: query.get('span') || null,
+  }
+}
+
+/** The parts of a view that every page shares; links between pages keep these. */
+export function shared(view: View): View {
+  const { range, tz, filters, compare } = view
+  return { ...DEFAULTS, range, tz, filters, compare }
+}
+
+/** The address of a view, shortest form: defaults are left out. */
+export function format(view: View): string {
+  const query = new URLSearchParams()
+  if (typeof view.range === 'object') {
+    query.set('from', instant(view.range.from))
+    query.set('to', instant(view.range.to))
+  } else if (view.range !== DEFAULTS.range) query.set('range', view.range)
+  for (const { key, not, value } of view.filters) query.append(not ? `${key}!` : key, value)
+  const set = (name: string, value: string | null, otherwise: string | null) => {
+    if (value !== otherwise && value !== null) query.set(name, value)
+  }
+  set('tz', view.tz, null)
+  set('compare', view.compare, DEFAULTS.compare)
+  set('by', view.by, DEFAULTS.by)
+  set('every', view.every, null)
+  set('metric', view.metric, DEFAULTS.metric)
+  set('zoom', view.zoom, null)
+  set('q', view.search, '')
+  set('show', view.show, DEFAULTS.show)
+  set('colour', view.colour, DEFAULTS.colour)
+  if (view.upward) query.set('root', 'bottom')
+  set('sort', view.sort, null)
+  set('order', view.order, DEFAULTS.order)
+  set('span', view.span, null)
+  const text = query.toString().replaceAll('%21=', '!=')
+  return path(view) + (text ? `?${text}` : '')
+}
+
+function path(view: View): string {
+  if (view.page === 'trace') return `/traces/${view.traceId}`
+  return view.page === 'overview' || view.page === 'lost' ? '/' : `/${view.page}`
+}
+
+/** Without milliseconds when there are none. */
+const instant = (ms: number) => new Date(ms).toISOString().replace('.000Z', 'Z')
+
+/** Query parameters for the API: range, zone and filters. */
+export function apiQuery(span: { from: number; to: number }, tz: string, filters: Filter[]): URLSearchParams {
+  const query = new URLSearchParams({ from: instant(span.from), to: instant(span.to), tz })
+  for (const { key, not, value } of filters) query.append(not ? `${key}!` : key, value)
+  return query
+}
