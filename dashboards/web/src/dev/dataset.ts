@@ -71,7 +71,7 @@ export function buildDataset(now: number): Dataset {
       )
       for (let i = 0; i < count; i++) {
         const at = start + timeOfDay(random, kind)
-        if (at < now - 4000) addTrace(dataset, random, kind, at * 1000)
+        if (at < now - 4000) addTrace(dataset, random, kind, Math.round(at * 1000))
       }
     }
   }
