@@ -3,6 +3,8 @@
 //! Every case is an async function of a [`support::Database`]; `on_both!` makes a test of it for
 //! SQLite and one for Postgres.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod landing;
 mod support;
 
