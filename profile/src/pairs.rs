@@ -93,6 +93,13 @@ impl Pair {
     }
 }
 
+/// Whether some pair names this scope as its outer and as its inner one.
+#[must_use]
+pub fn sides(scope: &str) -> (bool, bool) {
+    let any = |is: fn(&Pair, &str) -> bool| PAIRS.iter().any(|pair| is(pair, scope));
+    (any(Pair::is_outer), any(Pair::is_inner))
+}
+
 /// True when some pair names this scope.
 pub(crate) fn is_listed(scope: &str) -> bool {
     PAIRS

@@ -1,6 +1,6 @@
 //! What both databases write at a commit: the columns of a span, and one mark per trace.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 use costflame_pricing::UsdSum;
 use costflame_profile::{FrameKind, Role, Signal, Span, SpanId, SpanKind, Text, TraceId};
@@ -17,6 +17,38 @@ macro_rules! landing_columns {
     };
 }
 pub(crate) use landing_columns;
+
+/// Reads a row of [`landing_columns`] of either database.
+macro_rules! read_landing_row {
+    ($row:expr) => {
+        $crate::landing::RawLanding {
+            received_us: $row.try_get(0)?,
+            start_us: $row.try_get(1)?,
+            end_us: $row.try_get(2)?,
+            content_hash: $row.try_get(3)?,
+            project: $row.try_get(4)?,
+            attribute_count: $row.try_get(5)?,
+            weight_milli: $row.try_get(6)?,
+            kind: $row.try_get(8)?,
+            span_kind: $row.try_get(9)?,
+            role: $row.try_get(10)?,
+            signal: $row.try_get(11)?,
+            error: $row.try_get(12)?,
+            trace_id: $row.try_get(13)?,
+            span_id: $row.try_get(14)?,
+            parent_span_id: $row.try_get(15)?,
+            service: $row.try_get(16)?,
+            label: $row.try_get(17)?,
+            emitter: $row.try_get(18)?,
+            instance: $row.try_get(19)?,
+            links: $row.try_get(20)?,
+            attribution: $row.try_get(21)?,
+            call: $row.try_get(22)?,
+        }
+        .read()
+    };
+}
+pub(crate) use read_landing_row;
 
 /// Number of [`landing_columns`].
 pub(crate) const COLUMN_COUNT: usize = 23;
@@ -66,15 +98,6 @@ fn add(mark: &mut NewMark, row: &LandingRow) {
     mark.calls += 1;
     if let Some(cost) = row.span.call.as_ref().and_then(|call| call.cost) {
         mark.cost += cost;
-    }
-}
-
-/// Text as both databases can hold it: Postgres has no NUL in text.
-pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if text.as_bytes().contains(&0) {
-        Cow::Owned(text.replace('\0', "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
     }
 }
 

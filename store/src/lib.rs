@@ -5,18 +5,50 @@
 //! the rollups, which are folded later. [`Store`] carries the contract of all of it; `sqlite` and
 //! `postgres` are its two implementations, which only differ in how they execute statements.
 
+mod call_columns;
+mod call_row;
+mod claim_columns;
+mod claim_row;
+mod clean;
+mod delta;
+#[cfg(feature = "testing")]
+mod dump;
+mod election;
 mod error;
 mod guard;
 mod halves;
 mod landing;
+mod leases;
+mod measures;
+mod outcome;
 mod packed;
+mod plan;
 mod postgres;
+mod retention;
 mod rows;
+mod seen;
+mod series;
+mod session;
+mod settle;
+mod snapshot;
 mod sqlite;
+mod status;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trace_row;
+mod verify;
 
+pub use call_row::{CallKey, CallRow, DAY_US, Instead, day_of};
+pub use delta::TIERS;
 pub use error::{OLDEST_POSTGRES, StoreError};
-pub use rows::{CatalogRow, LANES, LandingRow, Mark, MarkId, OutboxRow, TraceKey, lane};
+pub use measures::{COUNTS, Measures, SUMS};
+pub use plan::Due;
+pub use retention::Dropped;
+pub use rows::{CatalogRow, LANES, LandingRow, Mark, MarkId, MarkPage, OutboxRow, TraceKey, lane};
+pub use series::{SeriesId, SeriesRow};
+pub use settle::{Lease, SettleReport};
+pub use status::Status;
 pub use store::{Options, Store};
+pub use trace_row::{TraceRow, TraceTotals};
+pub use verify::{Difference, Verified};

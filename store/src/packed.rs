@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use costflame_pricing::{Receipt, Usage, Usd};
-use costflame_profile::{Attribution, Call, Text};
+use costflame_profile::{Attribution, Call, Text, Twin};
 use serde::{Deserialize, Serialize};
 
-use crate::StoreError;
+use crate::{StoreError, call_row::OwnClaim};
 
 /// First byte of every packed value. A new layout is a new number; old ones stay readable.
 const VERSION: u8 = 1;
@@ -64,6 +64,43 @@ pub(crate) fn read_call(bytes: &[u8]) -> Result<(Call, Option<Receipt>), StoreEr
         cost,
     };
     Ok((call, receipt))
+}
+
+/// Appends a receipt.
+pub(crate) fn write_receipt(receipt: &Receipt, out: &mut Vec<u8>) {
+    write(receipt, out);
+}
+
+/// Reads what [`write_receipt`] wrote.
+pub(crate) fn read_receipt(bytes: &[u8]) -> Result<Receipt, StoreError> {
+    read("receipt", bytes)
+}
+
+/// Appends the claims of a call.
+pub(crate) fn write_claims(claims: &[OwnClaim], out: &mut Vec<u8>) {
+    write(&claims, out);
+}
+
+/// Reads what [`write_claims`] wrote.
+pub(crate) fn read_claims(bytes: &[u8]) -> Result<Vec<OwnClaim>, StoreError> {
+    read("claims", bytes)
+}
+
+/// Appends what a claim by usage is compared by.
+pub(crate) fn write_twin(twin: &Twin, out: &mut Vec<u8>) {
+    write(twin, out);
+}
+
+/// Reads what [`write_twin`] wrote.
+pub(crate) fn read_twin(bytes: &[u8]) -> Result<Twin, StoreError> {
+    read("twin", bytes)
+}
+
+/// What `write` appends to an empty buffer.
+pub(crate) fn bytes(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::with_capacity(192);
+    write(&mut out);
+    out
 }
 
 /// Appends attribution.

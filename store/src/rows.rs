@@ -26,6 +26,23 @@ pub struct LandingRow {
     pub receipt: Option<Receipt>,
 }
 
+impl LandingRow {
+    /// The trace it belongs to.
+    #[must_use]
+    pub fn trace(&self) -> TraceKey {
+        TraceKey {
+            project: self.project,
+            trace_id: self.span.trace_id,
+        }
+    }
+}
+
+impl AsRef<Span> for LandingRow {
+    fn as_ref(&self) -> &Span {
+        &self.span
+    }
+}
+
 /// One received OTLP batch to be delivered further, as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxRow {
@@ -87,6 +104,16 @@ pub struct Mark {
     pub cost: UsdSum,
     /// The trace's root is among them. A span is sent when it has ended.
     pub root_ended: bool,
+}
+
+/// Some marks in order, and where to read on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MarkPage {
+    /// The marks.
+    pub marks: Vec<Mark>,
+    /// Reading on from here misses nothing. It may be before some of `marks`, whose transactions
+    /// overlapped with others that had not committed; those marks come again.
+    pub next: MarkId,
 }
 
 /// A price snapshot.

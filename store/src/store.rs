@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    CatalogRow, LandingRow, OutboxRow, StoreError, TraceKey, postgres::Postgres, sqlite::Sqlite,
+    CatalogRow, Dropped, Due, LandingRow, Lease, MarkId, MarkPage, OutboxRow, SettleReport, Status,
+    StoreError, TraceKey, Verified, postgres::Postgres, sqlite::Sqlite,
 };
 
 /// How to connect.
@@ -15,6 +16,8 @@ pub struct Options {
     pub acquire_timeout: Duration,
     /// Where to migrate, if `url` leads through a pooler in transaction mode.
     pub direct_url: Option<String>,
+    /// How long after its first span a trace still changes with every span that arrives.
+    pub horizon: Duration,
 }
 
 impl Default for Options {
@@ -23,6 +26,7 @@ impl Default for Options {
             max_connections: 10,
             acquire_timeout: Duration::from_secs(5),
             direct_url: None,
+            horizon: Duration::from_secs(72 * 3600),
         }
     }
 }
@@ -35,6 +39,7 @@ impl Default for Options {
 #[derive(Clone, Debug)]
 pub struct Store {
     backend: Backend,
+    horizon_us: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +75,11 @@ impl Store {
         } else {
             return Err(StoreError::BadUrl(url.to_owned()));
         };
-        Ok(Self { backend })
+        let horizon_us = i64::try_from(options.horizon.as_micros()).unwrap_or(i64::MAX);
+        Ok(Self {
+            backend,
+            horizon_us,
+        })
     }
 
     /// Asks the database whether it answers.
@@ -104,6 +113,126 @@ impl Store {
     /// When the database cannot be read.
     pub async fn landed(&self, trace: TraceKey) -> Result<Vec<LandingRow>, StoreError> {
         dispatch!(self, landed(trace))
+    }
+
+    /// Takes and renews lanes for `owner`: a fair share among the collectors that did so within
+    /// their `ttl_us`. The leases returned are all it has; the others are lost.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn lease_lanes(
+        &self,
+        owner: &str,
+        now_us: i64,
+        ttl_us: i64,
+    ) -> Result<Vec<Lease>, StoreError> {
+        dispatch!(self, lease_lanes(owner, now_us, ttl_us))
+    }
+
+    /// Gives all lanes of `owner` back.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn release_lanes(&self, owner: &str) -> Result<(), StoreError> {
+        dispatch!(self, release_lanes(owner))
+    }
+
+    /// Marks of some lanes in the order of their commits, at most `limit`. Begin with
+    /// [`MarkId::default`] and read on from [`MarkPage::next`]. A mark may come more than once, and
+    /// stays until [`Store::settle`] has settled it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn marks_after(
+        &self,
+        lanes: &[i16],
+        after: MarkId,
+        limit: u32,
+    ) -> Result<MarkPage, StoreError> {
+        dispatch!(self, marks_after(lanes, after, limit))
+    }
+
+    /// Settles traces and deletes their marks: their calls, claims, row and differences of the
+    /// rollups become what all their landed spans say, whatever they were before.
+    ///
+    /// `leases` must hold the lane of every trace. Marks that are not in `due` stay, and their
+    /// traces come again. A batch costs memory for all its spans.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when a lane has been taken over: lease again. After a retryable
+    /// error the same traces may be settled again.
+    pub async fn settle(&self, leases: &[Lease], due: &[Due]) -> Result<SettleReport, StoreError> {
+        if due.is_empty() {
+            return Ok(SettleReport::default());
+        }
+        let held = |due: &Due| {
+            leases
+                .iter()
+                .find(|lease| lease.lane == due.trace.lane())
+                .copied()
+        };
+        let mut needed = Vec::new();
+        for due in due {
+            let lease = held(due).ok_or(StoreError::Fenced(due.trace.lane()))?;
+            if !needed.contains(&lease) {
+                needed.push(lease);
+            }
+        }
+        dispatch!(self, settle(&needed, due, self.horizon_us))
+    }
+
+    /// Adds at most `limit` differences (twice: by path, by dimension) to the rollups of every
+    /// tier and returns how many; 0 means there were none, or that somebody else is folding.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn fold(&self, limit: u32) -> Result<u64, StoreError> {
+        dispatch!(self, fold(limit))
+    }
+
+    /// Drops landed spans of traces that are sealed and settled, and claims past their horizon.
+    ///
+    /// # Errors
+    /// When the database cannot be written; what is left is dropped another time.
+    pub async fn drop_sealed(&self, now_us: i64) -> Result<Dropped, StoreError> {
+        dispatch!(self, drop_sealed(now_us, self.horizon_us))
+    }
+
+    /// Makes room ahead: partitions that rows of `now_us` and of a day after will fall into. Once an hour is enough.
+    ///
+    /// # Errors
+    /// When the database cannot be written; rows then go to default partitions.
+    pub async fn prepare(&self, now_us: i64) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Sqlite(_) => Ok(()),
+            Backend::Postgres(database) => database.create_partitions(now_us).await,
+        }
+    }
+
+    /// Recomputes calls, traces, claims, verdicts and rollups from their sources, in one snapshot.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn verify(&self) -> Result<Verified, StoreError> {
+        dispatch!(self, verify(self.horizon_us))
+    }
+
+    /// What waits to be settled and folded, and who settles.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn status(&self) -> Result<Status, StoreError> {
+        dispatch!(self, status())
+    }
+
+    /// Every settled row in a canonical text form, without receive times and cursors: equal for
+    /// equal spans, whatever way they took.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    #[cfg(feature = "testing")]
+    pub async fn dump(&self) -> Result<Vec<String>, StoreError> {
+        dispatch!(self, dump())
     }
 
     /// Keeps a price snapshot; one that is there already stays.

@@ -78,7 +78,7 @@ CREATE TABLE calls (
     flags            integer  NOT NULL,
     weight_milli     integer  NOT NULL,
     lane             smallint NOT NULL,
-    why              smallint NOT NULL, -- 0 = counted, else the rule that left it out
+    why              smallint NOT NULL, -- 0 = counted, else 1 + the rule that left it out
     unpriced         smallint,
     signal           smallint NOT NULL,
     span_kind        smallint NOT NULL,
@@ -90,6 +90,9 @@ CREATE TABLE calls (
     series_id        bytea    NOT NULL,
     instead_trace_id bytea,             -- the call that counts in its stead
     instead_span_id  bytea,
+    lost_response    bytea,             -- trace and span that won by response id, whatever why says
+    lost_usage       bytea,             -- trace and span that stand for it by usage
+    claims           bytea,             -- packed: what it claims across traces
     tokens_input            bigint,
     tokens_cache_read       bigint,
     tokens_cache_write      bigint,
@@ -126,26 +129,22 @@ CREATE INDEX calls_start ON calls (project_id, start_us);
 CREATE INDEX calls_tx ON calls USING brin (tx) WITH (pages_per_range = 16);
 CREATE TABLE calls_default PARTITION OF calls DEFAULT;
 
--- One narrow row per call that may be the same as a call of another trace.
+-- Calls that may be the same as a call of another trace: by response id, or by usage where the
+-- emitter is known to detach. Partitions of four days of first receive; the horizon is seven days.
 CREATE TABLE claims (
-    start_us       bigint   NOT NULL,
-    end_us         bigint   NOT NULL,
-    model          bigint   NOT NULL,  -- hash of the model, for rule f
-    project_id     integer  NOT NULL,
-    start_day      integer  NOT NULL,
-    identity_lane  smallint NOT NULL,
-    lane           smallint NOT NULL,  -- of the trace
-    rule           smallint NOT NULL,  -- 0 = response id (e), 1 = detached pair (f)
-    side           smallint NOT NULL,  -- of the pair
-    classes        smallint NOT NULL,  -- usage classes that are not zero
-    span_kind      smallint NOT NULL,
-    identity       bytea    NOT NULL,
-    trace_id       bytea    NOT NULL,
-    span_id        bytea    NOT NULL,
-    instance       bigint,             -- hash of the process identity
-    links          bytea,
-    PRIMARY KEY (project_id, identity_lane, identity, start_day, trace_id, span_id)
-) PARTITION BY RANGE (start_day);
+    order_key     bigint   NOT NULL,   -- by response id: the best first; by usage: start_us
+    start_us      bigint   NOT NULL,
+    end_us        bigint   NOT NULL,   -- at most an hour after the start
+    project_id    integer  NOT NULL,
+    landed_day    integer  NOT NULL,   -- when the trace was first received
+    identity_lane smallint NOT NULL,   -- identity & 63
+    side          smallint NOT NULL,   -- 0 = response id; by usage: 1 = outer emitter of a pair, 2 = inner, 3 = both
+    identity      bytea    NOT NULL,
+    trace_id      bytea    NOT NULL,
+    span_id       bytea    NOT NULL,
+    twin          bytea,               -- packed: what claims by usage are compared by
+    PRIMARY KEY (project_id, identity_lane, identity, side, order_key, trace_id, span_id, landed_day)
+) PARTITION BY RANGE (landed_day);
 CREATE TABLE claims_default PARTITION OF claims DEFAULT;
 
 -- One row per settled trace that has calls.
@@ -159,7 +158,8 @@ CREATE TABLE traces (
     start_day         integer  NOT NULL,
     spans             integer  NOT NULL,
     calls             integer  NOT NULL, -- counted
-    errors            integer  NOT NULL,
+    errors            integer  NOT NULL, -- of the counted calls
+    failed_spans      integer  NOT NULL,
     unpriced_calls    integer  NOT NULL,
     excluded_calls    integer  NOT NULL,
     lane              smallint NOT NULL,
@@ -181,7 +181,6 @@ CREATE INDEX traces_start ON traces (project_id, start_us);
 CREATE TABLE paths (
     project_id integer  NOT NULL,
     kind       smallint NOT NULL,
-    depth      integer  NOT NULL,
     path_id    bytea    NOT NULL,
     parent_id  bytea,
     service    text     NOT NULL,
@@ -308,6 +307,12 @@ CREATE TABLE usage_points (
     instance     text,
     attribution  bytea,
     PRIMARY KEY (project_id, lane, point_id, token_class, start_day)
+);
+
+-- Single numbers: how far old rows have been dropped.
+CREATE TABLE meta (
+    name  text   PRIMARY KEY,
+    value bigint NOT NULL
 );
 
 -- Price snapshots; shared by all projects, since a receipt names the snapshot alone.

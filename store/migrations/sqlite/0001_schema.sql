@@ -77,7 +77,7 @@ CREATE TABLE calls (
     flags                   INTEGER NOT NULL,
     weight_milli            INTEGER NOT NULL,
     lane                    INTEGER NOT NULL,
-    why                     INTEGER NOT NULL,  -- 0 = counted, else the rule that left it out
+    why                     INTEGER NOT NULL,  -- 0 = counted, else 1 + the rule that left it out
     unpriced                INTEGER,
     signal                  INTEGER NOT NULL,
     span_kind               INTEGER NOT NULL,
@@ -89,6 +89,9 @@ CREATE TABLE calls (
     series_id               BLOB NOT NULL,
     instead_trace_id        BLOB,  -- the call that counts in its stead
     instead_span_id         BLOB,
+    lost_response           BLOB,  -- trace and span that won by response id, whatever why says
+    lost_usage              BLOB,  -- trace and span that stand for it by usage
+    claims                  BLOB,  -- packed: what it claims across traces
     tokens_input            INTEGER,
     tokens_cache_read       INTEGER,
     tokens_cache_write      INTEGER,
@@ -124,26 +127,23 @@ CREATE TABLE calls (
 CREATE INDEX calls_start ON calls (project_id, start_us);
 CREATE INDEX calls_tx ON calls (tx);
 
--- One narrow row per call that may be the same as a call of another trace.
+-- Calls that may be the same as a call of another trace: by response id, or by usage where the
+-- emitter is known to detach. The horizon is seven days.
 CREATE TABLE claims (
+    order_key     INTEGER NOT NULL,  -- by response id: the best first; by usage: start_us
     start_us      INTEGER NOT NULL,
-    end_us        INTEGER NOT NULL,
-    model         INTEGER NOT NULL,  -- hash of the model, for rule f
+    end_us        INTEGER NOT NULL,  -- at most an hour after the start
     project_id    INTEGER NOT NULL,
-    start_day     INTEGER NOT NULL,
-    identity_lane INTEGER NOT NULL,
-    lane          INTEGER NOT NULL,  -- of the trace
-    rule          INTEGER NOT NULL,  -- 0 = response id (e), 1 = detached pair (f)
-    side          INTEGER NOT NULL,  -- of the pair
-    classes       INTEGER NOT NULL,  -- usage classes that are not zero
-    span_kind     INTEGER NOT NULL,
+    landed_day    INTEGER NOT NULL,  -- when the trace was first received
+    identity_lane INTEGER NOT NULL,  -- identity & 63
+    side          INTEGER NOT NULL,  -- 0 = response id; by usage: 1 = outer emitter of a pair, 2 = inner, 3 = both
     identity      BLOB NOT NULL,
     trace_id      BLOB NOT NULL,
     span_id       BLOB NOT NULL,
-    instance      INTEGER,  -- hash of the process identity
-    links         BLOB,
-    PRIMARY KEY (project_id, identity_lane, identity, start_day, trace_id, span_id)
+    twin          BLOB,              -- packed: what claims by usage are compared by
+    PRIMARY KEY (project_id, identity_lane, identity, side, order_key, trace_id, span_id, landed_day)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX claims_landed ON claims (landed_day);
 
 -- One row per settled trace that has calls.
 CREATE TABLE traces (
@@ -156,7 +156,8 @@ CREATE TABLE traces (
     start_day         INTEGER NOT NULL,
     spans             INTEGER NOT NULL,
     calls             INTEGER NOT NULL,  -- counted
-    errors            INTEGER NOT NULL,
+    errors            INTEGER NOT NULL,  -- of the counted calls
+    failed_spans      INTEGER NOT NULL,
     unpriced_calls    INTEGER NOT NULL,
     excluded_calls    INTEGER NOT NULL,
     lane              INTEGER NOT NULL,
@@ -182,7 +183,6 @@ CREATE INDEX traces_start ON traces (project_id, start_us);
 CREATE TABLE paths (
     project_id INTEGER NOT NULL,
     kind       INTEGER NOT NULL,
-    depth      INTEGER NOT NULL,
     path_id    BLOB NOT NULL,
     parent_id  BLOB,
     service    TEXT NOT NULL,
@@ -519,12 +519,12 @@ CREATE TABLE usage_points (
     PRIMARY KEY (project_id, lane, point_id, token_class, start_day)
 ) STRICT;
 
--- The commit cursor of calls and traces: one more with every settling.
-CREATE TABLE commits (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    tx  INTEGER NOT NULL
-) STRICT;
-INSERT INTO commits VALUES (1, 0);
+-- Single numbers: how far old rows have been dropped; tx, the commit cursor of calls and traces.
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('tx', 0);
 
 -- Price snapshots; shared by all projects, since a receipt names the snapshot alone.
 CREATE TABLE catalogs (

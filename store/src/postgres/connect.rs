@@ -1,6 +1,6 @@
 //! Connecting: version, migrations, partitions.
 
-use std::{str::FromStr, time::SystemTime};
+use std::{str::FromStr, sync::Arc, time::SystemTime};
 
 use sqlx::{
     ConnectOptions, Connection, PgConnection,
@@ -31,8 +31,12 @@ impl Postgres {
             .acquire_timeout(options.acquire_timeout)
             .connect_with(parse(url)?)
             .await?;
-        let postgres = Self { pool, begin };
-        postgres.create_landing_partitions(now_us()).await?;
+        let postgres = Self {
+            pool,
+            begin,
+            seen: Arc::default(),
+        };
+        postgres.create_partitions(now_us()).await?;
         Ok(postgres)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! <https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.55.9.4>
 
-use crate::landing::clean;
+use crate::clean::clean_str;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
@@ -19,6 +19,11 @@ impl CopyBuffer {
         bytes.extend_from_slice(SIGNATURE);
         bytes.extend_from_slice(&[0; 8]); // no flags, no header extension
         Self { bytes, columns }
+    }
+
+    /// A stream for `rows` rows of about `width` bytes; `None` if there are none.
+    pub(super) fn of(rows: usize, columns: usize, width: usize) -> Option<Self> {
+        (rows > 0).then(|| Self::new(columns as i16, rows * width))
     }
 
     /// Opens the next row; exactly `columns` fields must follow.
@@ -52,7 +57,7 @@ impl CopyBuffer {
     }
 
     pub(super) fn text(&mut self, value: &str) {
-        self.bytes(clean(value).as_bytes());
+        self.bytes(clean_str(value).as_bytes());
     }
 
     pub(super) fn optional<T: ?Sized>(
@@ -64,6 +69,14 @@ impl CopyBuffer {
             Some(value) => write(self, value),
             None => self.null(),
         }
+    }
+
+    /// `jsonb`, from JSON text without NUL.
+    pub(super) fn jsonb(&mut self, json: &str) {
+        self.packed(|bytes| {
+            bytes.push(1); // version of the binary form
+            bytes.extend_from_slice(json.as_bytes());
+        });
     }
 
     /// A field whose length is known after it is written.

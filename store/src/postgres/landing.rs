@@ -7,7 +7,7 @@ use super::{Postgres, copy::CopyBuffer};
 use crate::{
     LandingRow, OutboxRow, StoreError, TraceKey,
     guard::Guard,
-    landing::{COLUMN_COUNT, NewMark, RawLanding, landing_columns, link_bytes, marks},
+    landing::{COLUMN_COUNT, NewMark, landing_columns, link_bytes, marks, read_landing_row},
     packed,
     rows::lane,
 };
@@ -155,29 +155,5 @@ async fn insert_outbox(connection: &mut PgConnection, row: &OutboxRow) -> Result
 
 /// Reads a row of [`landing_columns`].
 pub(super) fn read_landing(row: &PgRow) -> Result<LandingRow, StoreError> {
-    RawLanding {
-        received_us: row.try_get(0)?,
-        start_us: row.try_get(1)?,
-        end_us: row.try_get(2)?,
-        content_hash: row.try_get(3)?,
-        project: row.try_get(4)?,
-        attribute_count: row.try_get(5)?,
-        weight_milli: row.try_get(6)?,
-        kind: row.try_get(8)?,
-        span_kind: row.try_get(9)?,
-        role: row.try_get(10)?,
-        signal: row.try_get(11)?,
-        error: row.try_get(12)?,
-        trace_id: row.try_get(13)?,
-        span_id: row.try_get(14)?,
-        parent_span_id: row.try_get(15)?,
-        service: row.try_get(16)?,
-        label: row.try_get(17)?,
-        emitter: row.try_get(18)?,
-        instance: row.try_get(19)?,
-        links: row.try_get(20)?,
-        attribution: row.try_get(21)?,
-        call: row.try_get(22)?,
-    }
-    .read()
+    read_landing_row!(row)
 }

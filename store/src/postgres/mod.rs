@@ -2,11 +2,26 @@
 
 mod connect;
 mod copy;
+mod encode;
 mod landing;
+mod lanes;
+mod marks;
 mod misc;
 mod partitions;
+mod read;
+mod rollup;
+mod session;
+mod snapshot;
+mod status;
+mod write;
 
-use sqlx::PgPool;
+use std::sync::Arc;
+
+use sqlx::{PgPool, Row, postgres::PgRow};
+
+use crate::{Due, Lease, SettleReport, StoreError, Verified, seen::Seen, settle, verify::verify};
+use session::PgSession;
+use snapshot::PgSnapshot;
 
 /// A pool of connections; the schema is there.
 #[derive(Clone, Debug)]
@@ -14,4 +29,42 @@ pub(crate) struct Postgres {
     pub(crate) pool: PgPool,
     /// Opens a transaction.
     begin: &'static str,
+    seen: Arc<Seen>,
+}
+
+impl Postgres {
+    /// See [`crate::Store::settle`].
+    pub(crate) async fn settle(
+        &self,
+        leases: &[Lease],
+        due: &[Due],
+        horizon_us: i64,
+    ) -> Result<SettleReport, StoreError> {
+        let session = PgSession::open(self, leases).await?;
+        settle::settle(session, due, horizon_us).await
+    }
+
+    /// See [`crate::Store::verify`].
+    pub(crate) async fn verify(&self, horizon_us: i64) -> Result<Verified, StoreError> {
+        let mut snapshot = PgSnapshot::open(self).await?;
+        let verified = verify(&mut snapshot, horizon_us).await?;
+        snapshot.close().await?;
+        Ok(verified)
+    }
+
+    /// See [`crate::Store::dump`].
+    #[cfg(feature = "testing")]
+    pub(crate) async fn dump(&self) -> Result<Vec<String>, StoreError> {
+        let mut snapshot = PgSnapshot::open(self).await?;
+        let lines = crate::dump::dump(&mut snapshot).await?;
+        snapshot.close().await?;
+        Ok(lines)
+    }
+}
+
+/// A sum selected as text.
+fn sum(row: &PgRow, place: usize) -> Result<i128, StoreError> {
+    let text: &str = row.try_get(place)?;
+    text.parse()
+        .map_err(|error| StoreError::corrupt("sum", error))
 }

@@ -1,84 +1,117 @@
-//! Partitions: landing by six hours of receive time, calls and claims by UTC day of start.
+//! Partitions: landing by six hours of receive time, calls by UTC day of start, claims by four days
+//! of first receive.
 //!
 //! A default partition takes what no partition was made for, so that no clock and no backfill can
 //! make an insert fail. Making a partition moves its rows out of the default one.
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::Postgres;
-use crate::StoreError;
-
-/// Width of a landing partition, microseconds.
-pub(super) const LANDING_WIDTH_US: i64 = 6 * 3_600_000_000;
-
-/// Landing partitions made ahead of the one in use.
-const AHEAD: i64 = 4;
+use crate::{
+    StoreError,
+    call_row::{DAY_US, day_of},
+    guard::Guard,
+    retention::{CLAIM_DAYS, LANDING_WIDTH_US},
+};
 
 /// Key of the advisory lock under which partitions are made and dropped ("costflam" in ASCII).
 pub(super) const MAINTENANCE_LOCK: i64 = 0x636f_7374_666c_616d;
 
-impl Postgres {
-    /// Makes the landing partitions from the one before `now_us` to a day ahead.
-    pub(crate) async fn create_landing_partitions(&self, now_us: i64) -> Result<(), StoreError> {
-        let current = now_us.div_euclid(LANDING_WIDTH_US);
-        for number in current - 1..=current + AHEAD {
-            let from = number.saturating_mul(LANDING_WIDTH_US);
-            self.create_partition(
-                "landing",
-                "received_us",
-                number,
-                from,
-                from.saturating_add(LANDING_WIDTH_US),
-            )
-            .await?;
-        }
-        Ok(())
-    }
+/// A partition to be.
+struct Partition {
+    table: &'static str,
+    key: &'static str,
+    name: String,
+    from: i64,
+    to: i64,
+}
 
-    /// Makes one partition, `{table}_{number}`, unless it exists.
-    pub(super) async fn create_partition(
-        &self,
-        table: &str,
-        key: &str,
-        number: i64,
-        from: i64,
-        to: i64,
-    ) -> Result<(), StoreError> {
+impl Partition {
+    fn new(table: &'static str, key: &'static str, number: i64, width: i64) -> Self {
+        let from = number.saturating_mul(width);
         let name = format!("{table}_{number}").replace('-', "m");
-        let mut connection = self.pool.acquire().await?;
-        if exists(&mut connection, &name).await? {
-            return Ok(());
+        Self {
+            table,
+            key,
+            name,
+            from,
+            to: from.saturating_add(width),
         }
-        let mut transaction = connection.begin().await?;
-        // Never queue behind a long reader: everybody else would queue behind us. The next round tries again.
-        sqlx::raw_sql("SET LOCAL lock_timeout = '3s'")
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .bind(MAINTENANCE_LOCK)
-            .execute(&mut *transaction)
-            .await?;
-        if exists(&mut transaction, &name).await? {
-            return Ok(());
-        }
-        let sql = format!(
-            "CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING INDEXES);
-             WITH moved AS (DELETE FROM {table}_default WHERE {key} >= {from} AND {key} < {to} RETURNING *)
-             INSERT INTO {name} SELECT * FROM moved;
-             ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"
-        );
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(())
     }
 }
 
-async fn exists(connection: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
-    let found = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+impl Postgres {
+    /// Makes the partitions that rows of `now_us`, of a while before and of a day after fall into.
+    pub(crate) async fn create_partitions(&self, now_us: i64) -> Result<(), StoreError> {
+        let wanted = wanted(now_us);
+        let names: Vec<&str> = wanted
+            .iter()
+            .map(|partition| partition.name.as_str())
+            .collect();
+        let existing: Vec<String> =
+            sqlx::query_scalar("SELECT relname::text FROM pg_class WHERE relname = ANY($1) AND pg_table_is_visible(oid)")
+                .bind(names)
+                .fetch_all(&self.pool)
+                .await?;
+        let missing: Vec<Partition> = wanted
+            .into_iter()
+            .filter(|partition| !existing.contains(&partition.name))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut guard = Guard::begin(&self.pool, self.begin).await?;
+        // Never queue behind a long reader: everybody else would queue behind us. The next round tries again.
+        sqlx::raw_sql("SET LOCAL lock_timeout = '3s'")
+            .execute(guard.connection())
+            .await?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(MAINTENANCE_LOCK)
+            .execute(guard.connection())
+            .await?;
+        for partition in &missing {
+            create(guard.connection(), partition).await?;
+        }
+        guard.commit().await
+    }
+}
+
+fn wanted(now_us: i64) -> Vec<Partition> {
+    let slot = now_us.div_euclid(LANDING_WIDTH_US);
+    let ahead = DAY_US / LANDING_WIDTH_US;
+    let landing = (slot - 1..=slot + ahead)
+        .map(|slot| Partition::new("landing", "received_us", slot, LANDING_WIDTH_US));
+    let today = i64::from(day_of(now_us));
+    let calls = (today - 1..=today + 2).map(|day| Partition::new("calls", "start_day", day, 1));
+    let claims_slot = today.div_euclid(CLAIM_DAYS);
+    let claims = (claims_slot - 1..=claims_slot + 1)
+        .map(|slot| Partition::new("claims", "landed_day", slot, CLAIM_DAYS));
+    landing.chain(calls).chain(claims).collect()
+}
+
+async fn create(connection: &mut PgConnection, partition: &Partition) -> Result<(), StoreError> {
+    let Partition {
+        table,
+        key,
+        name,
+        from,
+        to,
+    } = partition;
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
         .bind(name)
-        .fetch_one(connection)
+        .fetch_one(&mut *connection)
         .await?;
-    Ok(found)
+    if exists {
+        return Ok(());
+    }
+    let sql = format!(
+        "CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING INDEXES);
+         WITH moved AS (DELETE FROM {table}_default WHERE {key} >= {from} AND {key} < {to} RETURNING *)
+         INSERT INTO {name} SELECT * FROM moved;
+         ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(connection)
+        .await?;
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Opening the file: pragmas, migrations.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions,
@@ -46,7 +46,12 @@ impl Sqlite {
             .acquire_timeout(options.acquire_timeout)
             .connect_with(file.pragma("query_only", "on"))
             .await?;
-        Ok(Self { writer, reader })
+        Ok(Self {
+            writer,
+            reader,
+            seen: Arc::default(),
+            turn: Arc::default(),
+        })
     }
 }
 

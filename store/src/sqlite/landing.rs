@@ -1,8 +1,8 @@
 //! Landing on SQLite: multi-row inserts in one transaction of the writer.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::sync::LazyLock;
 
-use costflame_profile::{Role, Text};
+use costflame_profile::Role;
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     LandingRow, OutboxRow, StoreError, TraceKey,
+    clean::clean,
     guard::Guard,
     halves::split,
-    landing::{COLUMN_COUNT, NewMark, RawLanding, clean, landing_columns, link_bytes, marks},
+    landing::{COLUMN_COUNT, NewMark, landing_columns, link_bytes, marks, read_landing_row},
     packed,
     rows::lane,
 };
@@ -92,25 +93,27 @@ fn bind_span(insert: Insert, row: &LandingRow) -> Insert {
         .bind(span.trace_id.0.to_vec())
         .bind(span.span_id.0.to_vec())
         .bind(span.parent_span_id.map(|id| id.0.to_vec()))
-        .bind(text(&span.service))
-        .bind(text(&span.label))
-        .bind(text(&span.emitter))
-        .bind(span.instance.as_ref().map(text))
+        .bind(clean(span.service.clone()))
+        .bind(clean(span.label.clone()))
+        .bind(clean(span.emitter.clone()))
+        .bind(span.instance.clone().map(clean))
         .bind((!span.links.is_empty()).then(|| link_bytes(span).collect::<Vec<u8>>()))
         .bind(
             (!span.attribution.is_empty())
-                .then(|| bytes(|out| packed::write_attribution(&span.attribution, out))),
+                .then(|| packed::bytes(|out| packed::write_attribution(&span.attribution, out))),
         )
         .bind(
             span.call
                 .as_ref()
                 .filter(|_| span.role != Role::Plain)
-                .map(|call| bytes(|out| packed::write_call(call, row.receipt.as_ref(), out))),
+                .map(|call| {
+                    packed::bytes(|out| packed::write_call(call, row.receipt.as_ref(), out))
+                }),
         )
 }
 
 fn bind_mark(insert: Insert, mark: &NewMark) -> Insert {
-    let (hi, lo) = split(mark.cost);
+    let (hi, lo) = split(mark.cost.0);
     insert
         .bind(mark.trace.lane())
         .bind(mark.trace.project)
@@ -135,45 +138,7 @@ fn bind_outbox(insert: Insert, row: &OutboxRow) -> Insert {
         .bind(row.body.clone())
 }
 
-/// Shares the text with SQLite's thread unless it has to be changed.
-fn text(value: &Text) -> Text {
-    match clean(value) {
-        Cow::Borrowed(_) => Text::clone(value),
-        Cow::Owned(changed) => Text::from(changed),
-    }
-}
-
-fn bytes(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut out = Vec::with_capacity(192);
-    write(&mut out);
-    out
-}
-
 /// Reads a row of [`landing_columns`].
 pub(super) fn read_landing(row: &SqliteRow) -> Result<LandingRow, StoreError> {
-    RawLanding {
-        received_us: row.try_get(0)?,
-        start_us: row.try_get(1)?,
-        end_us: row.try_get(2)?,
-        content_hash: row.try_get(3)?,
-        project: row.try_get(4)?,
-        attribute_count: row.try_get(5)?,
-        weight_milli: row.try_get(6)?,
-        kind: row.try_get(8)?,
-        span_kind: row.try_get(9)?,
-        role: row.try_get(10)?,
-        signal: row.try_get(11)?,
-        error: row.try_get(12)?,
-        trace_id: row.try_get(13)?,
-        span_id: row.try_get(14)?,
-        parent_span_id: row.try_get(15)?,
-        service: row.try_get(16)?,
-        label: row.try_get(17)?,
-        emitter: row.try_get(18)?,
-        instance: row.try_get(19)?,
-        links: row.try_get(20)?,
-        attribution: row.try_get(21)?,
-        call: row.try_get(22)?,
-    }
-    .read()
+    read_landing_row!(row)
 }

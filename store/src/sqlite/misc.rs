@@ -16,11 +16,11 @@ impl Sqlite {
             "INSERT INTO catalogs (catalog_id, fetched_us, source, sha256, body) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (catalog_id) DO NOTHING",
         )
-        .bind(&catalog.id.0[..])
+        .bind(catalog.id.0.to_vec())
         .bind(catalog.fetched_us)
-        .bind(&catalog.source)
-        .bind(&catalog.sha256[..])
-        .bind(&catalog.body)
+        .bind(catalog.source.clone())
+        .bind(catalog.sha256.to_vec())
+        .bind(catalog.body.clone())
         .execute(&self.writer)
         .await?;
         Ok(())

@@ -1,11 +1,27 @@
 //! SQLite, embedded: one writer, a few readers.
 
+mod bind;
 mod connect;
 mod landing;
+mod lanes;
+mod marks;
 mod misc;
 mod multi_row;
+mod read;
+mod rollup;
+mod session;
+mod snapshot;
+mod status;
+mod write;
 
-use sqlx::SqlitePool;
+use std::sync::Arc;
+
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use tokio::sync::Mutex;
+
+use crate::{Due, Lease, SettleReport, StoreError, Verified, seen::Seen, settle, verify::verify};
+use session::SqliteSession;
+use snapshot::SqliteSnapshot;
 
 /// WAL lets readers see the last commit while the writer works; SQLite has one writer at a time,
 /// so the writer's pool has one connection, and waiting for it is a queue instead of a busy loop.
@@ -13,4 +29,45 @@ use sqlx::SqlitePool;
 pub(crate) struct Sqlite {
     pub(crate) writer: SqlitePool,
     pub(crate) reader: SqlitePool,
+    seen: Arc<Seen>,
+    /// Held by the one settling at work.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Sqlite {
+    /// See [`crate::Store::settle`].
+    pub(crate) async fn settle(
+        &self,
+        leases: &[Lease],
+        due: &[Due],
+        horizon_us: i64,
+    ) -> Result<SettleReport, StoreError> {
+        let session = SqliteSession::open(self, leases).await?;
+        settle::settle(session, due, horizon_us).await
+    }
+
+    /// See [`crate::Store::verify`].
+    pub(crate) async fn verify(&self, horizon_us: i64) -> Result<Verified, StoreError> {
+        let mut snapshot = SqliteSnapshot::open(self).await?;
+        let verified = verify(&mut snapshot, horizon_us).await?;
+        snapshot.close().await?;
+        Ok(verified)
+    }
+
+    /// See [`crate::Store::dump`].
+    #[cfg(feature = "testing")]
+    pub(crate) async fn dump(&self) -> Result<Vec<String>, StoreError> {
+        let mut snapshot = SqliteSnapshot::open(self).await?;
+        let lines = crate::dump::dump(&mut snapshot).await?;
+        snapshot.close().await?;
+        Ok(lines)
+    }
+}
+
+/// A sum in two columns.
+fn halves(row: &SqliteRow, place: usize) -> Result<i128, StoreError> {
+    Ok(crate::halves::join(
+        row.try_get(place)?,
+        row.try_get(place + 1)?,
+    ))
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod landing;
+mod settle;
 mod support;
 
 /// Makes one test per database of each case.

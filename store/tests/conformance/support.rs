@@ -6,7 +6,7 @@ use costflame_pricing::{CatalogId, Receipt, TokenClass, Usage, Usd};
 use costflame_profile::{
     Attribution, Call, FrameKind, Role, Signal, Span, SpanId, SpanKind, TraceId,
 };
-use costflame_store::{LandingRow, Options, Store, TraceKey, testing};
+use costflame_store::{Due, LandingRow, MarkId, Options, SettleReport, Store, TraceKey, testing};
 use tempfile::TempDir;
 
 /// A database of its own for one case.
@@ -38,12 +38,53 @@ impl Database {
         }
     }
 
+    /// Another empty database of the same kind.
+    pub(crate) async fn fresh(&self) -> Self {
+        if self.url.starts_with("sqlite") {
+            Self::sqlite().await
+        } else {
+            Self::postgres().await
+        }
+    }
+
+    /// Every settled row.
+    pub(crate) async fn dump(&self) -> Vec<String> {
+        self.store.dump().await.expect("a dump")
+    }
+
     /// A second program on the same database.
     pub(crate) async fn another(&self) -> Store {
         Store::connect(&self.url, &Options::default())
             .await
             .expect("the database opens twice")
     }
+}
+
+/// The collectors' clock.
+pub(crate) const NOW_US: i64 = NOON_US + 60_000_000;
+
+/// Settles everything that is dirty.
+pub(crate) async fn settle(store: &Store) -> SettleReport {
+    let leases = store
+        .lease_lanes("test", NOW_US, 60_000_000)
+        .await
+        .expect("lanes");
+    let lanes: Vec<i16> = leases.iter().map(|lease| lease.lane).collect();
+    let page = store
+        .marks_after(&lanes, MarkId::default(), 1_000_000)
+        .await
+        .expect("marks");
+    store
+        .settle(&leases, &Due::of(&page.marks))
+        .await
+        .expect("settled")
+}
+
+/// Nothing stored differs from what its sources say.
+pub(crate) async fn verify(store: &Store) {
+    let verified = store.verify().await.expect("a check");
+    assert_eq!(verified.differences, []);
+    assert_eq!(verified.count, 0);
 }
 
 /// Noon of a day that is not today.

@@ -1,0 +1,118 @@
+//! Signed differences: what changed calls change in the rollups.
+
+use std::collections::BTreeMap;
+
+use costflame_profile::{PathId, Text};
+
+use crate::{CallRow, Measures, SeriesId};
+
+/// Microseconds of the finest bucket.
+pub(crate) const QUARTER_US: i64 = 900_000_000;
+
+/// Seconds of the buckets of every tier.
+pub const TIERS: [i32; 3] = [900, 3600, 86_400];
+
+/// Where a call counts in `rollups`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PathKey {
+    pub(crate) project: i32,
+    pub(crate) bucket_us: i64,
+    pub(crate) path: PathId,
+    pub(crate) series: SeriesId,
+}
+
+/// Where a call counts in `dim_rollups`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct DimKey {
+    pub(crate) project: i32,
+    pub(crate) day: i32,
+    pub(crate) dimension: Text,
+    pub(crate) value: Text,
+    pub(crate) series: SeriesId,
+}
+
+impl PathKey {
+    /// The finest bucket of a call.
+    pub(crate) fn of(call: &CallRow) -> Self {
+        Self {
+            project: call.key.trace.project,
+            bucket_us: call.start_us.div_euclid(QUARTER_US) * QUARTER_US,
+            path: call.path,
+            series: call.series,
+        }
+    }
+
+    /// The bucket of a coarser tier.
+    pub(crate) fn in_tier(self, tier: i32) -> Self {
+        let width = i64::from(tier) * 1_000_000;
+        Self {
+            bucket_us: self.bucket_us.div_euclid(width) * width,
+            ..self
+        }
+    }
+}
+
+impl DimKey {
+    /// One key per value a call has: user, session, tool, prompt, prompt version, each tag.
+    pub(crate) fn of(call: &CallRow) -> Vec<Self> {
+        let found = &call.attribution;
+        let version = found.prompt.as_ref().zip(found.prompt_version.as_ref());
+        let version: Option<Text> =
+            version.map(|(prompt, version)| format!("{prompt}@{version}").into());
+        let named = [
+            ("user", &found.user),
+            ("session", &found.session),
+            ("tool", &found.tool),
+            ("prompt", &found.prompt),
+            ("prompt_version", &version),
+        ];
+        let named = named
+            .into_iter()
+            .filter_map(|(name, value)| Some((Text::from(name), value.clone()?)));
+        let tags = found
+            .tags
+            .iter()
+            .map(|(key, value)| (format!("tag.{key}").into(), value.clone()));
+        let key = |(dimension, value)| Self {
+            project: call.key.trace.project,
+            day: call.start_day(),
+            dimension,
+            value,
+            series: call.series,
+        };
+        named.chain(tags).map(key).collect()
+    }
+}
+
+/// Differences added up by where they apply.
+#[derive(Default)]
+pub(crate) struct Deltas {
+    pub(crate) paths: BTreeMap<PathKey, Measures>,
+    pub(crate) dims: BTreeMap<DimKey, Measures>,
+}
+
+impl Deltas {
+    /// A call that is new.
+    pub(crate) fn add(&mut self, call: &CallRow) {
+        self.combine(call, Measures::add);
+    }
+
+    /// A call that is gone.
+    pub(crate) fn subtract(&mut self, call: &CallRow) {
+        self.combine(call, Measures::subtract);
+    }
+
+    /// Drops what came to nothing.
+    pub(crate) fn settle(&mut self) {
+        self.paths.retain(|_, measures| !measures.is_zero());
+        self.dims.retain(|_, measures| !measures.is_zero());
+    }
+
+    fn combine(&mut self, call: &CallRow, how: impl Fn(&mut Measures, &Measures)) {
+        let measures = Measures::of(call);
+        how(self.paths.entry(PathKey::of(call)).or_default(), &measures);
+        for key in DimKey::of(call) {
+            how(self.dims.entry(key).or_default(), &measures);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A fair share of the lanes for every live collector. Pure.
+
+use crate::rows::LANES;
+
+/// A lane as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LaneRow {
+    pub(crate) lane: i16,
+    pub(crate) owner: Option<String>,
+    pub(crate) epoch: i64,
+    pub(crate) until_us: i64,
+}
+
+/// What a collector does with the lanes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// Lanes it keeps or takes, with the epoch it has them in.
+    pub(crate) have: Vec<(i16, i64)>,
+    /// Lanes it gives back.
+    pub(crate) give: Vec<i16>,
+}
+
+/// The share of `owner` among `live` collectors: what it has up to its share, and free or expired
+/// lanes for the rest. A lane taken from nobody or somebody else gets a new epoch.
+pub(crate) fn share(lanes: &[LaneRow], owner: &str, live: usize, now_us: i64) -> Share {
+    let fair = (LANES as usize).div_ceil(live.max(1));
+    let mut share = Share::default();
+    for lane in lanes
+        .iter()
+        .filter(|lane| lane.owner.as_deref() == Some(owner))
+    {
+        if share.have.len() < fair {
+            share.have.push((lane.lane, lane.epoch));
+        } else {
+            share.give.push(lane.lane);
+        }
+    }
+    let free = |lane: &&LaneRow| {
+        lane.owner.is_none() || (lane.owner.as_deref() != Some(owner) && lane.until_us <= now_us)
+    };
+    for lane in lanes.iter().filter(free) {
+        if share.have.len() == fair {
+            break;
+        }
+        share.have.push((lane.lane, lane.epoch + 1));
+    }
+    share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lanes(owner: impl Fn(i16) -> Option<&'static str>, until_us: i64) -> Vec<LaneRow> {
+        let row = |lane| LaneRow {
+            lane,
+            owner: owner(lane).map(Into::into),
+            epoch: 5,
+            until_us,
+        };
+        (0..LANES).map(row).collect()
+    }
+
+    #[test]
+    fn one_collector_takes_everything() {
+        let share = share(&lanes(|_| None, 0), "a", 1, 10);
+        assert_eq!(share.have.len(), 64);
+        assert!(share.have.iter().all(|(_, epoch)| *epoch == 6));
+    }
+
+    #[test]
+    fn keeping_a_lane_keeps_its_epoch_even_when_it_expired() {
+        let share = share(&lanes(|_| Some("a"), 0), "a", 1, 10);
+        assert!(share.have.iter().all(|(_, epoch)| *epoch == 5));
+    }
+
+    #[test]
+    fn the_second_collector_gets_what_the_first_gives_back() {
+        let all = lanes(|_| Some("a"), 100);
+        assert_eq!(share(&all, "b", 2, 10).have, []);
+        assert_eq!(share(&all, "a", 2, 10).give.len(), 32);
+    }
+
+    #[test]
+    fn lanes_of_a_dead_collector_are_taken_over() {
+        let share = share(
+            &lanes(|lane| Some(if lane < 32 { "a" } else { "dead" }), 9),
+            "a",
+            1,
+            10,
+        );
+        assert_eq!(share.have.len(), 64);
+        assert_eq!(
+            share.have.iter().filter(|(_, epoch)| *epoch == 6).count(),
+            32
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! The sums that rollups hold, and what one call adds to them.
+
+use costflame_pricing::{TokenClass, receipt::Unit};
+
+use crate::CallRow;
+
+/// Sums that count calls; 64 bits are enough for any number of calls.
+pub const COUNTS: [&str; 4] = ["calls", "errors", "unpriced_calls", "excluded_calls"];
+
+/// Sums of amounts, tokens and microseconds, in the order of [`Measures::sums`]. Postgres holds each as
+/// numeric, SQLite as two integers, `{name}_hi` and `{name}_lo`: hi × 2³² + lo.
+pub const SUMS: [&str; 29] = [
+    "unpriced_tokens",
+    "excluded_cost",
+    "duration_us",
+    "cost",
+    "cost_other",
+    "tokens_input",
+    "tokens_cache_read",
+    "tokens_cache_write",
+    "tokens_cache_write_1h",
+    "tokens_audio_in",
+    "tokens_cache_read_audio",
+    "tokens_image_in",
+    "tokens_video_in",
+    "tokens_output",
+    "tokens_reasoning",
+    "tokens_audio_out",
+    "tokens_image_out",
+    "cost_input",
+    "cost_cache_read",
+    "cost_cache_write",
+    "cost_cache_write_1h",
+    "cost_audio_in",
+    "cost_cache_read_audio",
+    "cost_image_in",
+    "cost_video_in",
+    "cost_output",
+    "cost_reasoning",
+    "cost_audio_out",
+    "cost_image_out",
+];
+
+const UNPRICED_TOKENS: usize = 0;
+const EXCLUDED_COST: usize = 1;
+const DURATION: usize = 2;
+const COST: usize = 3;
+const COST_OTHER: usize = 4;
+const TOKENS: usize = 5;
+const COSTS: usize = TOKENS + TokenClass::ALL.len();
+
+/// The sums over some calls. Adding is exact, commutative and reversible.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// By [`COUNTS`].
+    pub counts: [i64; COUNTS.len()],
+    /// By [`SUMS`].
+    pub sums: [i128; SUMS.len()],
+}
+
+impl Measures {
+    /// What one call adds. A call that does not count adds only to the excluded ones.
+    #[must_use]
+    pub fn of(call: &CallRow) -> Self {
+        let mut measures = Self::default();
+        let cost = call.call.cost.map(|cost| i128::from(cost.0));
+        if call.why().is_some() {
+            measures.counts[3] = 1;
+            measures.sums[EXCLUDED_COST] = cost.unwrap_or(0);
+            return measures;
+        }
+        measures.counts = [1, i64::from(call.error), i64::from(cost.is_none()), 0];
+        measures.sums[DURATION] = i128::from(call.end_us) - i128::from(call.start_us);
+        for (sum, tokens) in measures.sums[TOKENS..COSTS]
+            .iter_mut()
+            .zip(call.call.usage.tokens)
+        {
+            *sum = i128::from(tokens);
+        }
+        match cost {
+            Some(cost) => measures.add_cost(cost, call),
+            None => measures.sums[UNPRICED_TOKENS] = measures.sums[TOKENS..COSTS].iter().sum(),
+        }
+        measures
+    }
+
+    fn add_cost(&mut self, cost: i128, call: &CallRow) {
+        self.sums[COST] = cost;
+        self.sums[COST_OTHER] = cost;
+        for line in &call.receipt.lines {
+            if let Unit::Tokens(class) = line.unit {
+                self.sums[COSTS + class as usize] += i128::from(line.amount.0);
+                self.sums[COST_OTHER] -= i128::from(line.amount.0);
+            }
+        }
+    }
+
+    /// Adds another.
+    pub fn add(&mut self, other: &Self) {
+        self.combine(other, 1);
+    }
+
+    /// Takes another away.
+    pub fn subtract(&mut self, other: &Self) {
+        self.combine(other, -1);
+    }
+
+    /// True when nothing is left.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.counts.iter().all(|count| *count == 0) && self.sums.iter().all(|sum| *sum == 0)
+    }
+
+    fn combine(&mut self, other: &Self, sign: i8) {
+        for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
+            *mine += i64::from(sign) * theirs;
+        }
+        for (mine, theirs) in self.sums.iter_mut().zip(other.sums) {
+            *mine += i128::from(sign) * theirs;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_follow_the_token_classes() {
+        for class in TokenClass::ALL {
+            assert_eq!(
+                SUMS[TOKENS + class as usize],
+                format!("tokens_{}", class.name())
+            );
+            assert_eq!(
+                SUMS[COSTS + class as usize],
+                format!("cost_{}", class.name())
+            );
+        }
+    }
+}

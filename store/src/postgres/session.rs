@@ -1,0 +1,127 @@
+//! A settling transaction on Postgres.
+
+use std::collections::BTreeSet;
+
+use costflame_profile::Identity;
+use sqlx::PgConnection;
+
+use super::{Postgres, read, write};
+use crate::{
+    CallKey, CallRow, LandingRow, Lease, StoreError, TraceKey, TraceRow, claim_row::ClaimRow,
+    election::Stretch, guard::Guard, plan::Writes, session::Session,
+};
+
+/// Class of the advisory locks on lanes of identities ("cost" in ASCII).
+const IDENTITY_LOCKS: i32 = 0x636f_7374;
+
+/// Keys come as short arrays; whatever the statistics say, an index is the way to them.
+const PLANS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+
+/// A transaction that holds the rows of its lanes.
+pub(crate) struct PgSession<'a> {
+    postgres: &'a Postgres,
+    guard: Guard<sqlx::Postgres>,
+    stored: Vec<(i32, [u8; 16])>,
+}
+
+impl<'a> PgSession<'a> {
+    /// Opens a transaction and checks the leases under the lanes' row locks.
+    pub(crate) async fn open(postgres: &'a Postgres, leases: &[Lease]) -> Result<Self, StoreError> {
+        let mut guard = Guard::begin(&postgres.pool, postgres.begin).await?;
+        sqlx::raw_sql(PLANS).execute(guard.connection()).await?;
+        check_leases(guard.connection(), leases).await?;
+        Ok(Self {
+            postgres,
+            guard,
+            stored: Vec::new(),
+        })
+    }
+
+    fn connection(&mut self) -> &mut PgConnection {
+        self.guard.connection()
+    }
+}
+
+async fn check_leases(connection: &mut PgConnection, leases: &[Lease]) -> Result<(), StoreError> {
+    let lanes: Vec<i16> = leases.iter().map(|lease| lease.lane).collect();
+    let rows: Vec<(i16, i64)> = sqlx::query_as(
+        "SELECT lane, epoch FROM lanes WHERE lane = ANY($1) ORDER BY lane FOR UPDATE",
+    )
+    .bind(lanes)
+    .fetch_all(connection)
+    .await?;
+    let lost = leases
+        .iter()
+        .find(|lease| !rows.contains(&(lease.lane, lease.epoch)));
+    lost.map_or(Ok(()), |lease| Err(StoreError::Fenced(lease.lane)))
+}
+
+impl Session for PgSession<'_> {
+    async fn landing_dropped_before(&mut self) -> Result<i64, StoreError> {
+        read::landing_dropped_before(self.connection()).await
+    }
+
+    async fn landed(&mut self, traces: &[TraceKey]) -> Result<Vec<LandingRow>, StoreError> {
+        read::landed(self.connection(), traces).await
+    }
+
+    async fn traces(&mut self, traces: &[TraceKey]) -> Result<Vec<TraceRow>, StoreError> {
+        read::traces(self.connection(), traces).await
+    }
+
+    async fn calls(
+        &mut self,
+        traces: &[TraceKey],
+        days: (i32, i32),
+    ) -> Result<Vec<CallRow>, StoreError> {
+        read::calls(self.connection(), traces, days).await
+    }
+
+    async fn lock(&mut self, identity_lanes: &BTreeSet<i16>) -> Result<(), StoreError> {
+        if identity_lanes.is_empty() {
+            return Ok(());
+        }
+        let lanes: Vec<i32> = identity_lanes.iter().copied().map(i32::from).collect();
+        sqlx::query(
+            "SELECT pg_advisory_xact_lock($1, lane) FROM unnest($2::integer[]) AS k (lane)",
+        )
+        .bind(IDENTITY_LOCKS)
+        .bind(lanes)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    async fn calls_at(&mut self, calls: &[(CallKey, i32)]) -> Result<Vec<CallRow>, StoreError> {
+        read::calls_at(self.connection(), calls).await
+    }
+
+    async fn best_claims(
+        &mut self,
+        identities: &[(i32, Identity, i64)],
+    ) -> Result<Vec<ClaimRow>, StoreError> {
+        read::best_claims(self.connection(), identities).await
+    }
+
+    async fn claims_of(
+        &mut self,
+        identities: &[(i32, Identity)],
+    ) -> Result<Vec<ClaimRow>, StoreError> {
+        read::claims_of(self.connection(), identities).await
+    }
+
+    async fn claims_within(&mut self, stretches: &[Stretch]) -> Result<Vec<ClaimRow>, StoreError> {
+        read::claims_within(self.connection(), stretches).await
+    }
+
+    async fn write(&mut self, writes: &Writes) -> Result<(), StoreError> {
+        self.stored = write::write(self.guard.connection(), writes, &self.postgres.seen).await?;
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        self.guard.commit().await?;
+        self.postgres.seen.add(self.stored);
+        Ok(())
+    }
+}

@@ -1,0 +1,305 @@
+//! What a settling transaction writes on Postgres: deletes and updates by key, COPY for the rest.
+
+use costflame_profile::PathRow;
+use sqlx::PgConnection;
+
+use super::{copy::CopyBuffer, encode, landing::copy, read::keys};
+use crate::{
+    CallRow, MarkId, SeriesId, SeriesRow, StoreError, TraceKey, TraceTotals,
+    call_columns::{VerdictColumns, calls_columns},
+    claim_columns::{claims_columns, count},
+    claim_row::{ClaimKey, identity_lane},
+    plan::Writes,
+    seen::Seen,
+};
+
+/// Writes everything; returns the ids of the paths and series that are stored after commit.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    writes: &Writes,
+    seen: &Seen,
+) -> Result<Vec<(i32, [u8; 16])>, StoreError> {
+    delete_calls(connection, &writes.old_calls).await?;
+    delete_claims(connection, &writes.old_claims).await?;
+    delete_traces(connection, &writes.old_traces).await?;
+    copy_rows(
+        connection,
+        concat!(
+            "COPY calls (",
+            calls_columns!(),
+            ") FROM STDIN (FORMAT binary)"
+        ),
+        encode::calls(&writes.new_calls),
+    )
+    .await?;
+    copy_rows(
+        connection,
+        concat!(
+            "COPY claims (",
+            claims_columns!(),
+            ") FROM STDIN (FORMAT binary)"
+        ),
+        encode::claims(&writes.new_claims),
+    )
+    .await?;
+    copy_rows(
+        connection,
+        encode::COPY_TRACES,
+        encode::traces(&writes.new_traces),
+    )
+    .await?;
+    update_calls(connection, &writes.changed_calls).await?;
+    for (trace, totals) in &writes.changed_traces {
+        update_trace(connection, *trace, totals).await?;
+    }
+    let paths = seen.missing(writes.paths.iter(), |(project, path)| (*project, path.id.0));
+    insert_paths(connection, &paths).await?;
+    let series = seen.missing(writes.series.iter(), |((project, id), _)| (*project, id.0));
+    insert_series(connection, &series).await?;
+    copy_rows(
+        connection,
+        &encode::COPY_DELTAS,
+        encode::deltas(&writes.deltas.paths),
+    )
+    .await?;
+    copy_rows(
+        connection,
+        &encode::COPY_DIM_DELTAS,
+        encode::dim_deltas(&writes.deltas.dims),
+    )
+    .await?;
+    delete_marks(connection, &writes.marks).await?;
+    let paths = paths
+        .into_iter()
+        .map(|(project, path)| (*project, path.id.0));
+    Ok(paths
+        .chain(
+            series
+                .into_iter()
+                .map(|((project, id), _)| (*project, id.0)),
+        )
+        .collect())
+}
+
+async fn copy_rows(
+    connection: &mut PgConnection,
+    sql: &str,
+    rows: Option<CopyBuffer>,
+) -> Result<(), StoreError> {
+    match rows {
+        Some(rows) => copy(connection, sql, &rows.finish()).await,
+        None => Ok(()),
+    }
+}
+
+async fn delete_calls(
+    connection: &mut PgConnection,
+    calls: &[(crate::CallKey, i32)],
+) -> Result<(), StoreError> {
+    if calls.is_empty() {
+        return Ok(());
+    }
+    let traces: Vec<TraceKey> = calls.iter().map(|(call, _)| call.trace).collect();
+    let (lanes, ids, projects) = keys(&traces);
+    let spans: Vec<[u8; 8]> = calls.iter().map(|(call, _)| call.span_id.0).collect();
+    let days: Vec<i32> = calls.iter().map(|(_, day)| *day).collect();
+    sqlx::query(
+        "DELETE FROM calls c USING unnest($1::smallint[], $2::bytea[], $3::integer[], $4::bytea[], $5::integer[]) \
+         AS k (lane, trace_id, project_id, span_id, start_day) \
+         WHERE c.project_id = k.project_id AND c.lane = k.lane AND c.trace_id = k.trace_id AND c.span_id = k.span_id \
+         AND c.start_day = k.start_day",
+    )
+    .bind(lanes)
+    .bind(ids)
+    .bind(projects)
+    .bind(spans)
+    .bind(days)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn delete_claims(
+    connection: &mut PgConnection,
+    claims: &[(ClaimKey, i32)],
+) -> Result<(), StoreError> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let column = || claims.iter().map(|(key, _)| key);
+    sqlx::query(
+        "DELETE FROM claims c USING unnest($1::integer[], $2::smallint[], $3::bytea[], $4::smallint[], $5::bigint[], \
+         $6::bytea[], $7::bytea[], $8::integer[]) \
+         AS k (project_id, lane, identity, side, order_key, trace_id, span_id, landed_day) \
+         WHERE c.project_id = k.project_id AND c.identity_lane = k.lane AND c.identity = k.identity AND c.side = k.side \
+         AND c.order_key = k.order_key AND c.trace_id = k.trace_id AND c.span_id = k.span_id \
+         AND c.landed_day = k.landed_day",
+    )
+    .bind(column().map(|key| key.project).collect::<Vec<_>>())
+    .bind(column().map(|key| identity_lane(&key.identity)).collect::<Vec<_>>())
+    .bind(column().map(|key| key.identity.0).collect::<Vec<_>>())
+    .bind(column().map(|key| key.side).collect::<Vec<_>>())
+    .bind(column().map(|key| key.order_key).collect::<Vec<_>>())
+    .bind(column().map(|key| key.trace_id.0).collect::<Vec<_>>())
+    .bind(column().map(|key| key.span_id.0).collect::<Vec<_>>())
+    .bind(claims.iter().map(|(_, day)| *day).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn delete_traces(
+    connection: &mut PgConnection,
+    traces: &[TraceKey],
+) -> Result<(), StoreError> {
+    if traces.is_empty() {
+        return Ok(());
+    }
+    let (lanes, ids, projects) = keys(traces);
+    sqlx::query(
+        "DELETE FROM traces t USING unnest($1::smallint[], $2::bytea[], $3::integer[]) AS k (lane, trace_id, project_id) \
+         WHERE t.project_id = k.project_id AND t.lane = k.lane AND t.trace_id = k.trace_id",
+    )
+    .bind(lanes)
+    .bind(ids)
+    .bind(projects)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn update_calls(connection: &mut PgConnection, calls: &[CallRow]) -> Result<(), StoreError> {
+    if calls.is_empty() {
+        return Ok(());
+    }
+    let traces: Vec<TraceKey> = calls.iter().map(|call| call.key.trace).collect();
+    let (lanes, ids, projects) = keys(&traces);
+    let verdicts: Vec<VerdictColumns> = calls.iter().map(VerdictColumns::of).collect();
+    sqlx::query(
+        "UPDATE calls c SET why = k.why, flags = k.flags, instead_trace_id = k.instead_trace_id, \
+         instead_span_id = k.instead_span_id, lost_response = k.lost_response, lost_usage = k.lost_usage, \
+         tx = pg_current_xact_id()::text::bigint \
+         FROM unnest($1::smallint[], $2::bytea[], $3::integer[], $4::bytea[], $5::integer[], $6::smallint[], $7::integer[], \
+         $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[]) \
+         AS k (lane, trace_id, project_id, span_id, start_day, why, flags, instead_trace_id, instead_span_id, \
+         lost_response, lost_usage) \
+         WHERE c.project_id = k.project_id AND c.lane = k.lane AND c.trace_id = k.trace_id AND c.span_id = k.span_id \
+         AND c.start_day = k.start_day",
+    )
+    .bind(lanes)
+    .bind(ids)
+    .bind(projects)
+    .bind(calls.iter().map(|call| call.key.span_id.0).collect::<Vec<_>>())
+    .bind(calls.iter().map(CallRow::start_day).collect::<Vec<_>>())
+    .bind(verdicts.iter().map(|verdict| verdict.why).collect::<Vec<_>>())
+    .bind(verdicts.iter().map(|verdict| verdict.flags).collect::<Vec<_>>())
+    .bind(verdicts.iter().map(|verdict| verdict.instead.map(|(trace, _)| trace.0)).collect::<Vec<_>>())
+    .bind(verdicts.iter().map(|verdict| verdict.instead.map(|(_, span)| span.0)).collect::<Vec<_>>())
+    .bind(verdicts.iter().map(|verdict| verdict.lost_response).collect::<Vec<_>>())
+    .bind(verdicts.iter().map(|verdict| verdict.lost_usage).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn update_trace(
+    connection: &mut PgConnection,
+    trace: TraceKey,
+    totals: &TraceTotals,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE traces SET calls = calls + $4, errors = errors + $5, unpriced_calls = unpriced_calls + $6, \
+         excluded_calls = excluded_calls + $7, cost = cost + $8::text::numeric, \
+         excluded_cost = excluded_cost + $9::text::numeric, tokens_in = tokens_in + $10::text::numeric, \
+         tokens_out = tokens_out + $11::text::numeric, tx = pg_current_xact_id()::text::bigint \
+         WHERE project_id = $1 AND lane = $2 AND trace_id = $3",
+    )
+    .bind(trace.project)
+    .bind(trace.lane())
+    .bind(trace.trace_id.0)
+    .bind(count(totals.calls))
+    .bind(count(totals.errors))
+    .bind(count(totals.unpriced_calls))
+    .bind(count(totals.excluded_calls))
+    .bind(totals.cost.0.to_string())
+    .bind(totals.excluded_cost.0.to_string())
+    .bind(totals.tokens_in.to_string())
+    .bind(totals.tokens_out.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_paths(
+    connection: &mut PgConnection,
+    paths: &[&(i32, PathRow)],
+) -> Result<(), StoreError> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO paths (project_id, kind, path_id, parent_id, service, label) \
+         SELECT * FROM unnest($1::integer[], $2::smallint[], $3::bytea[], $4::bytea[], $5::text[], $6::text[]) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(paths.iter().map(|(project, _)| *project).collect::<Vec<_>>())
+    .bind(paths.iter().map(|(_, path)| path.frame.kind as i16).collect::<Vec<_>>())
+    .bind(paths.iter().map(|(_, path)| path.id.0).collect::<Vec<_>>())
+    .bind(paths.iter().map(|(_, path)| path.parent.map(|parent| parent.0)).collect::<Vec<_>>())
+    .bind(paths.iter().map(|(_, path)| crate::clean::clean_str(&path.frame.service)).collect::<Vec<_>>())
+    .bind(paths.iter().map(|(_, path)| crate::clean::clean_str(&path.frame.label)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_series(
+    connection: &mut PgConnection,
+    series: &[(&(i32, SeriesId), &SeriesRow)],
+) -> Result<(), StoreError> {
+    if series.is_empty() {
+        return Ok(());
+    }
+    let value = |place: usize| -> Vec<Option<&str>> {
+        series
+            .iter()
+            .map(|(_, row)| row.values[place].as_deref())
+            .collect()
+    };
+    sqlx::query(
+        "INSERT INTO series (project_id, series_id, provider, model, service, environment, feature, agent, operation) \
+         SELECT * FROM unnest($1::integer[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
+         $8::text[], $9::text[]) ON CONFLICT DO NOTHING",
+    )
+    .bind(series.iter().map(|((project, _), _)| *project).collect::<Vec<_>>())
+    .bind(series.iter().map(|((_, id), _)| id.0).collect::<Vec<_>>())
+    .bind(value(0))
+    .bind(value(1))
+    .bind(value(2))
+    .bind(value(3))
+    .bind(value(4))
+    .bind(value(5))
+    .bind(value(6))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn delete_marks(
+    connection: &mut PgConnection,
+    marks: &[(i16, MarkId)],
+) -> Result<(), StoreError> {
+    if marks.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "DELETE FROM dirty d USING unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS k (lane, tx, id) \
+         WHERE d.lane = k.lane AND d.tx = k.tx AND d.id = k.id",
+    )
+    .bind(marks.iter().map(|(lane, _)| *lane).collect::<Vec<_>>())
+    .bind(marks.iter().map(|(_, mark)| mark.tx).collect::<Vec<_>>())
+    .bind(marks.iter().map(|(_, mark)| mark.id).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}

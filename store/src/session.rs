@@ -1,0 +1,75 @@
+//! What settling needs of a database: reads and writes inside one transaction.
+
+use std::{collections::BTreeSet, future::Future};
+
+use costflame_profile::Identity;
+
+use crate::{
+    CallKey, CallRow, LandingRow, StoreError, TraceKey, TraceRow, claim_row::ClaimRow,
+    election::Stretch, plan::Writes,
+};
+
+/// One settling transaction.
+///
+/// Until [`Session::lock`] only rows of the traces themselves are read, which nobody else changes
+/// while their lanes are held. After it, every claim to a locked identity and every call that has
+/// one is seen as last committed and stays so until the end.
+pub(crate) trait Session: Send {
+    /// Landed rows received before this time have been dropped; nobody drops more meanwhile.
+    fn landing_dropped_before(&mut self) -> impl Future<Output = Result<i64, StoreError>> + Send;
+
+    /// Every landed version of every span of the traces.
+    fn landed(
+        &mut self,
+        traces: &[TraceKey],
+    ) -> impl Future<Output = Result<Vec<LandingRow>, StoreError>> + Send;
+
+    /// Rows of the traces.
+    fn traces(
+        &mut self,
+        traces: &[TraceKey],
+    ) -> impl Future<Output = Result<Vec<TraceRow>, StoreError>> + Send;
+
+    /// Calls of the traces that start on one of `days`, first to last.
+    fn calls(
+        &mut self,
+        traces: &[TraceKey],
+        days: (i32, i32),
+    ) -> impl Future<Output = Result<Vec<CallRow>, StoreError>> + Send;
+
+    /// Waits for other transactions that hold one of these lanes of identities.
+    fn lock(
+        &mut self,
+        identity_lanes: &BTreeSet<i16>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Calls by key and start day.
+    fn calls_at(
+        &mut self,
+        calls: &[(CallKey, i32)],
+    ) -> impl Future<Output = Result<Vec<CallRow>, StoreError>> + Send;
+
+    /// The first claims of each identity by response id, as many as asked.
+    fn best_claims(
+        &mut self,
+        identities: &[(i32, Identity, i64)],
+    ) -> impl Future<Output = Result<Vec<ClaimRow>, StoreError>> + Send;
+
+    /// All claims of each identity by response id.
+    fn claims_of(
+        &mut self,
+        identities: &[(i32, Identity)],
+    ) -> impl Future<Output = Result<Vec<ClaimRow>, StoreError>> + Send;
+
+    /// All claims by usage in the stretches.
+    fn claims_within(
+        &mut self,
+        stretches: &[Stretch],
+    ) -> impl Future<Output = Result<Vec<ClaimRow>, StoreError>> + Send;
+
+    /// Writes everything.
+    fn write(&mut self, writes: &Writes) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Commits.
+    fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}

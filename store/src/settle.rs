@@ -1,0 +1,186 @@
+//! Settling a batch of traces: read, settle, elect, write, in one transaction.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::{
+    CallRow, Due, LandingRow, StoreError, TraceKey, TraceRow,
+    call_row::day_of,
+    election,
+    outcome::{Horizon, Known, outcome},
+    plan::{Batch, Writes},
+    session::Session,
+};
+
+/// The right to settle a lane, for as long as nobody else has taken it over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The lane.
+    pub lane: i16,
+    /// Grows with every change of owner.
+    pub epoch: i64,
+}
+
+/// What a settling did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SettleReport {
+    /// Traces settled.
+    pub traces: usize,
+    /// Landed rows read.
+    pub spans: usize,
+    /// Calls written.
+    pub calls: usize,
+    /// Calls of other traces that won or lost an election by it.
+    pub elections: usize,
+}
+
+/// Settles traces in an open session; nothing is written if it fails.
+pub(crate) async fn settle<S: Session>(
+    mut session: S,
+    due: &[Due],
+    horizon_us: i64,
+) -> Result<SettleReport, StoreError> {
+    let horizon = Horizon {
+        length_us: horizon_us,
+        dropped_before_us: session.landing_dropped_before().await?,
+    };
+    let keys: BTreeSet<TraceKey> = due.iter().map(|due| due.trace).collect();
+    let keys: Vec<TraceKey> = keys.into_iter().collect();
+    let landed = session.landed(&keys).await?;
+    let traces = session.traces(&keys).await?;
+    let days = days(&landed, &traces);
+    let calls = session.calls(&keys, days).await?;
+    let spans = landed.len();
+    let was_settled = !traces.is_empty();
+    let known = gather(&keys, landed, traces, calls);
+    let mut batch = compute(known, horizon).await?;
+
+    let (old, new) = (batch.old_claims(), batch.new_claims());
+    session
+        .lock(&election::lanes(old.iter().chain(&new)))
+        .await?;
+    if was_settled {
+        // Elections held by others may have changed them until the locks were ours.
+        refresh(
+            &mut batch,
+            session.traces(&keys).await?,
+            session.calls(&keys, days).await?,
+        );
+    }
+    let members: HashSet<TraceKey> = keys.iter().copied().collect();
+    let elected = election::hold(&mut session, &members, old, new).await?;
+    let mut writes = batch.writes(&elected);
+    let affected: BTreeSet<_> = elected
+        .others
+        .iter()
+        .map(|change| (change.call, day_of(change.start_us)))
+        .collect();
+    if !affected.is_empty() {
+        let affected: Vec<_> = affected.into_iter().collect();
+        let calls = session.calls_at(&affected).await?;
+        writes.change_others(calls, &elected.others);
+    }
+    writes.deltas.settle();
+    writes.marks = due
+        .iter()
+        .flat_map(|due| due.marks.iter().map(|mark| (due.trace.lane(), *mark)))
+        .collect();
+    session.write(&writes).await?;
+    let report = report(keys.len(), spans, &writes);
+    session.commit().await?;
+    Ok(report)
+}
+
+fn report(traces: usize, spans: usize, writes: &Writes) -> SettleReport {
+    SettleReport {
+        traces,
+        spans,
+        calls: writes.new_calls.len(),
+        elections: writes.changed_calls.len(),
+    }
+}
+
+/// First and last day on which a call of these traces may start.
+pub(crate) fn days(landed: &[LandingRow], traces: &[TraceRow]) -> (i32, i32) {
+    let starts = landed.iter().map(|row| row.span.start_us);
+    let stored = traces
+        .iter()
+        .flat_map(|trace| [trace.start_us, trace.end_us]);
+    let days = starts.chain(stored).map(day_of);
+    days.fold((i32::MAX, i32::MIN), |(first, last), day| {
+        (first.min(day), last.max(day))
+    })
+}
+
+/// What is known, by trace, in the order of `keys`.
+pub(crate) fn gather(
+    keys: &[TraceKey],
+    landed: Vec<LandingRow>,
+    traces: Vec<TraceRow>,
+    calls: Vec<CallRow>,
+) -> Vec<Known> {
+    let mut known: HashMap<TraceKey, Known> = HashMap::with_capacity(keys.len());
+    for &key in keys {
+        known.insert(
+            key,
+            Known {
+                key,
+                landed: Vec::new(),
+                trace: None,
+                calls: Vec::new(),
+            },
+        );
+    }
+    for row in landed {
+        if let Some(known) = known.get_mut(&row.trace()) {
+            known.landed.push(row);
+        }
+    }
+    for trace in traces {
+        if let Some(known) = known.get_mut(&trace.key) {
+            known.trace = Some(trace);
+        }
+    }
+    for call in calls {
+        if let Some(known) = known.get_mut(&call.key.trace) {
+            known.calls.push(call);
+        }
+    }
+    keys.iter().filter_map(|key| known.remove(key)).collect()
+}
+
+/// Settling is work for the processor: it leaves the threads that serve the network.
+async fn compute(mut known: Vec<Known>, horizon: Horizon) -> Result<Batch, StoreError> {
+    let work = move || {
+        let outcomes = known
+            .iter_mut()
+            .map(|known| outcome(known, horizon))
+            .collect();
+        Batch { known, outcomes }
+    };
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| StoreError::Refused(format!("settling failed: {error}")))
+}
+
+fn refresh(batch: &mut Batch, traces: Vec<TraceRow>, calls: Vec<CallRow>) {
+    for known in &mut batch.known {
+        known.calls.clear();
+        known.trace = None;
+    }
+    let places: HashMap<TraceKey, usize> = batch
+        .known
+        .iter()
+        .enumerate()
+        .map(|(place, known)| (known.key, place))
+        .collect();
+    for trace in traces {
+        if let Some(&place) = places.get(&trace.key) {
+            batch.known[place].trace = Some(trace);
+        }
+    }
+    for call in calls {
+        if let Some(&place) = places.get(&call.key.trace) {
+            batch.known[place].calls.push(call);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What checking needs of a database: everything, read in one snapshot, page by page.
+
+use std::{collections::HashSet, future::Future};
+
+use crate::{
+    CallKey, CallRow, LandingRow, Measures, StoreError, TraceKey, TraceRow,
+    claim_row::{ClaimKey, ClaimRow},
+    delta::{DimKey, PathKey},
+};
+
+/// A consistent view of the whole database.
+pub(crate) trait Snapshot: Send {
+    /// Landed rows received before this time have been dropped.
+    fn landing_dropped_before(&mut self) -> impl Future<Output = Result<i64, StoreError>> + Send;
+
+    /// Claims of traces first received before this UTC day have been dropped.
+    fn claims_dropped_before(&mut self) -> impl Future<Output = Result<i32, StoreError>> + Send;
+
+    /// Traces of a lane with a mark.
+    fn dirty_traces(
+        &mut self,
+        lane: i16,
+    ) -> impl Future<Output = Result<HashSet<TraceKey>, StoreError>> + Send;
+
+    /// Traces of a lane with landed rows, in order, after one of them.
+    fn landed_traces(
+        &mut self,
+        lane: i16,
+        after: Option<TraceKey>,
+    ) -> impl Future<Output = Result<Vec<TraceKey>, StoreError>> + Send;
+
+    /// Rows of the traces of a lane, in order, after one of them.
+    fn stored_traces(
+        &mut self,
+        lane: i16,
+        after: Option<TraceKey>,
+    ) -> impl Future<Output = Result<Vec<TraceRow>, StoreError>> + Send;
+
+    /// As in a settling.
+    fn landed(
+        &mut self,
+        traces: &[TraceKey],
+    ) -> impl Future<Output = Result<Vec<LandingRow>, StoreError>> + Send;
+
+    /// As in a settling.
+    fn traces(
+        &mut self,
+        traces: &[TraceKey],
+    ) -> impl Future<Output = Result<Vec<TraceRow>, StoreError>> + Send;
+
+    /// As in a settling.
+    fn calls(
+        &mut self,
+        traces: &[TraceKey],
+        days: (i32, i32),
+    ) -> impl Future<Output = Result<Vec<CallRow>, StoreError>> + Send;
+
+    /// As in a settling.
+    fn calls_at(
+        &mut self,
+        calls: &[(CallKey, i32)],
+    ) -> impl Future<Output = Result<Vec<CallRow>, StoreError>> + Send;
+
+    /// Claims of a lane of identities in the order of their keys, after one of them.
+    fn claims_after(
+        &mut self,
+        identity_lane: i16,
+        after: Option<ClaimKey>,
+    ) -> impl Future<Output = Result<Vec<ClaimRow>, StoreError>> + Send;
+
+    /// Projects and UTC days that have calls or rollups.
+    fn days(&mut self) -> impl Future<Output = Result<Vec<(i32, i32)>, StoreError>> + Send;
+
+    /// Calls of a lane that start on a day.
+    fn calls_on(
+        &mut self,
+        project: i32,
+        day: i32,
+        lane: i16,
+    ) -> impl Future<Output = Result<Vec<CallRow>, StoreError>> + Send;
+
+    /// Rollups of a tier and differences on a day; keys may repeat.
+    fn rollups_on(
+        &mut self,
+        project: i32,
+        day: i32,
+        tier: i32,
+    ) -> impl Future<Output = Result<Vec<(PathKey, Measures)>, StoreError>> + Send;
+
+    /// Rollups by dimension and differences on a day; keys may repeat.
+    fn dims_on(
+        &mut self,
+        project: i32,
+        day: i32,
+    ) -> impl Future<Output = Result<Vec<(DimKey, Measures)>, StoreError>> + Send;
+
+    /// Which of these paths and of these series are not stored.
+    fn missing(
+        &mut self,
+        project: i32,
+        paths: &[[u8; 16]],
+        series: &[[u8; 16]],
+    ) -> impl Future<Output = Result<Vec<[u8; 16]>, StoreError>> + Send;
+}
+
+/// Rows of one page.
+pub(crate) const PAGE: i64 = 500;

@@ -1,0 +1,249 @@
+//! Reads by key on SQLite: keys come as a JSON array, so that one statement serves any number.
+
+use std::fmt::Write as _;
+
+use costflame_profile::Identity;
+use sqlx::{
+    Row, SqliteConnection,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
+
+use super::{halves, landing::read_landing};
+use crate::{
+    CallKey, CallRow, LandingRow, StoreError, TraceKey, TraceRow,
+    call_columns::{call_row_columns, read_call_row},
+    claim_columns::{claim_row_columns, read_claim_row, read_trace_row, trace_row_columns},
+    claim_row::{BY_RESPONSE, ClaimRow, identity_lane},
+    election::Stretch,
+    landing::landing_columns,
+    retention::LANDING_DROPPED_BEFORE,
+};
+
+/// Landed rows received before this time have been dropped.
+pub(super) async fn landing_dropped_before(
+    connection: &mut SqliteConnection,
+) -> Result<i64, StoreError> {
+    let value: Option<i64> = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
+        .bind(LANDING_DROPPED_BEFORE)
+        .fetch_optional(connection)
+        .await?;
+    Ok(value.unwrap_or(i64::MIN))
+}
+
+/// Every landed version of every span of the traces.
+pub(super) async fn landed(
+    connection: &mut SqliteConnection,
+    traces: &[TraceKey],
+) -> Result<Vec<LandingRow>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        landing_columns!(),
+        " FROM json_each($1) AS k CROSS JOIN landing \
+         ON lane = k.value ->> 0 AND trace_id = unhex(k.value ->> 1) AND project_id = k.value ->> 2"
+    );
+    let rows = read(connection, SQL, trace_keys(traces)).await?;
+    rows.iter().map(read_landing).collect()
+}
+
+/// Rows of the traces.
+pub(super) async fn traces(
+    connection: &mut SqliteConnection,
+    traces: &[TraceKey],
+) -> Result<Vec<TraceRow>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        trace_row_columns!(),
+        ", t.cost_hi, t.cost_lo, t.excluded_cost_hi, t.excluded_cost_lo, t.tokens_in_hi, t.tokens_in_lo, \
+         t.tokens_out_hi, t.tokens_out_lo FROM json_each($1) AS k CROSS JOIN traces t \
+         ON t.project_id = k.value ->> 2 AND t.lane = k.value ->> 0 AND t.trace_id = unhex(k.value ->> 1)"
+    );
+    let rows = read(connection, SQL, trace_keys(traces)).await?;
+    rows.iter()
+        .map(|row| {
+            read_trace_row!(
+                row,
+                [
+                    halves(row, 17)?,
+                    halves(row, 19)?,
+                    halves(row, 21)?,
+                    halves(row, 23)?
+                ]
+            )
+        })
+        .collect()
+}
+
+/// Calls of the traces that start on one of `days`, first to last.
+pub(super) async fn calls(
+    connection: &mut SqliteConnection,
+    traces: &[TraceKey],
+    days: (i32, i32),
+) -> Result<Vec<CallRow>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        call_row_columns!(),
+        " FROM json_each($1) AS k CROSS JOIN calls c ON c.project_id = k.value ->> 2 AND c.lane = k.value ->> 0 \
+         AND c.trace_id = unhex(k.value ->> 1) WHERE c.start_day >= $2 AND c.start_day <= $3"
+    );
+    let rows = fetch(
+        connection,
+        sqlx::query(SQL)
+            .bind(trace_keys(traces))
+            .bind(days.0)
+            .bind(days.1),
+    )
+    .await?;
+    rows.iter().map(|row| read_call_row!(row)).collect()
+}
+
+/// Calls by key and start day.
+pub(super) async fn calls_at(
+    connection: &mut SqliteConnection,
+    calls: &[(CallKey, i32)],
+) -> Result<Vec<CallRow>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        call_row_columns!(),
+        " FROM json_each($1) AS k CROSS JOIN calls c ON c.project_id = k.value ->> 2 AND c.lane = k.value ->> 0 \
+         AND c.trace_id = unhex(k.value ->> 1) AND c.span_id = unhex(k.value ->> 3) AND c.start_day = k.value ->> 4"
+    );
+    let rows = read(connection, SQL, call_keys(calls)).await?;
+    rows.iter().map(|row| read_call_row!(row)).collect()
+}
+
+/// The first claims of each identity by response id, as many as asked.
+pub(super) async fn best_claims(
+    connection: &mut SqliteConnection,
+    identities: &[(i32, Identity, i64)],
+) -> Result<Vec<ClaimRow>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        claim_row_columns!(),
+        " FROM claims c WHERE c.project_id = $1 AND c.identity_lane = $2 AND c.identity = $3 AND c.side = $4 \
+         ORDER BY c.order_key, c.trace_id, c.span_id LIMIT $5"
+    );
+    let mut found = Vec::new();
+    for (project, identity, many) in identities {
+        let query = sqlx::query(SQL)
+            .bind(*project)
+            .bind(identity_lane(identity))
+            .bind(identity.0.to_vec())
+            .bind(BY_RESPONSE)
+            .bind(*many);
+        for row in fetch(connection, query).await? {
+            found.push(read_claim_row!(row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// All claims of each identity by response id.
+pub(super) async fn claims_of(
+    connection: &mut SqliteConnection,
+    identities: &[(i32, Identity)],
+) -> Result<Vec<ClaimRow>, StoreError> {
+    let all: Vec<_> = identities
+        .iter()
+        .map(|(project, identity)| (*project, *identity, -1))
+        .collect();
+    best_claims(connection, &all).await
+}
+
+/// All claims by usage in the stretches.
+pub(super) async fn claims_within(
+    connection: &mut SqliteConnection,
+    stretches: &[Stretch],
+) -> Result<Vec<ClaimRow>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        claim_row_columns!(),
+        " FROM claims c WHERE c.project_id = $1 AND c.identity_lane = $2 AND c.identity = $3 AND c.side = $4 \
+         AND c.order_key >= $5 AND c.order_key <= $6 AND c.end_us >= $7"
+    );
+    let mut found = Vec::new();
+    for stretch in stretches {
+        for side in &stretch.sides {
+            let query = sqlx::query(SQL)
+                .bind(stretch.project)
+                .bind(identity_lane(&stretch.identity))
+                .bind(stretch.identity.0.to_vec())
+                .bind(*side)
+                .bind(stretch.from_us)
+                .bind(stretch.to_us)
+                .bind(stretch.ending_us);
+            for row in fetch(connection, query).await? {
+                found.push(read_claim_row!(row)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn read(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    keys: String,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    fetch(connection, sqlx::query(sql).bind(keys)).await
+}
+
+async fn fetch(
+    connection: &mut SqliteConnection,
+    query: Query<'static, sqlx::Sqlite, SqliteArguments>,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    Ok(query.fetch_all(connection).await?)
+}
+
+/// `[[lane, "trace id", project], …]`.
+pub(super) fn trace_keys(traces: &[TraceKey]) -> String {
+    let mut json = String::with_capacity(traces.len() * 50 + 2);
+    for trace in traces {
+        separate(&mut json);
+        let _ = write!(
+            json,
+            r#"[{},"{}",{}]"#,
+            trace.lane(),
+            trace.trace_id,
+            trace.project
+        );
+    }
+    json.push(']');
+    start(json)
+}
+
+/// `[[lane, "trace id", project, "span id", start day], …]`.
+pub(super) fn call_keys(calls: &[(CallKey, i32)]) -> String {
+    let mut json = String::with_capacity(calls.len() * 80 + 2);
+    for (call, day) in calls {
+        let trace = &call.trace;
+        separate(&mut json);
+        let _ = write!(
+            json,
+            r#"[{},"{}",{},"{}",{day}]"#,
+            trace.lane(),
+            trace.trace_id,
+            trace.project,
+            call.span_id
+        );
+    }
+    json.push(']');
+    start(json)
+}
+
+fn separate(json: &mut String) {
+    json.push(if json.is_empty() { '[' } else { ',' });
+}
+
+fn start(json: String) -> String {
+    if json == "]" { "[]".into() } else { json }
+}
+
+/// `["id", …]`.
+pub(super) fn hex_array(ids: &[[u8; 16]]) -> String {
+    let texts: Vec<String> = ids
+        .iter()
+        .map(|id| costflame_profile::PathId(*id).to_string())
+        .collect();
+    serde_json::to_string(&texts).unwrap_or_default()
+}

@@ -1,0 +1,129 @@
+//! A settling transaction on SQLite.
+
+use std::collections::BTreeSet;
+
+use costflame_profile::Identity;
+use sqlx::{SqliteConnection, pool::PoolConnection};
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Sqlite, read, write};
+use crate::{
+    CallKey, CallRow, LandingRow, Lease, StoreError, TraceKey, TraceRow, claim_row::ClaimRow,
+    election::Stretch, guard::Guard, plan::Writes, session::Session,
+};
+
+/// A settling in its turn: nobody else settles, but spans keep landing until [`Session::lock`], which
+/// opens the transaction of the only writer.
+pub(crate) struct SqliteSession {
+    sqlite: Sqlite,
+    leases: Vec<Lease>,
+    reader: Option<PoolConnection<sqlx::Sqlite>>,
+    writer: Option<Guard<sqlx::Sqlite>>,
+    stored: Vec<(i32, [u8; 16])>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl SqliteSession {
+    /// Waits for its turn.
+    pub(crate) async fn open(sqlite: &Sqlite, leases: &[Lease]) -> Result<Self, StoreError> {
+        let turn = sqlite.turn.clone().lock_owned().await;
+        Ok(Self {
+            sqlite: sqlite.clone(),
+            leases: leases.to_vec(),
+            reader: None,
+            writer: None,
+            stored: Vec::new(),
+            _turn: turn,
+        })
+    }
+
+    /// The writer's connection once its transaction is open, else a reader's.
+    async fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        if let Some(writer) = &mut self.writer {
+            return Ok(writer.connection());
+        }
+        if self.reader.is_none() {
+            self.reader = Some(self.sqlite.reader.acquire().await?);
+        }
+        Ok(self.reader.as_mut().expect("acquired above"))
+    }
+}
+
+impl Session for SqliteSession {
+    async fn landing_dropped_before(&mut self) -> Result<i64, StoreError> {
+        read::landing_dropped_before(self.connection().await?).await
+    }
+
+    async fn landed(&mut self, traces: &[TraceKey]) -> Result<Vec<LandingRow>, StoreError> {
+        read::landed(self.connection().await?, traces).await
+    }
+
+    async fn traces(&mut self, traces: &[TraceKey]) -> Result<Vec<TraceRow>, StoreError> {
+        read::traces(self.connection().await?, traces).await
+    }
+
+    async fn calls(
+        &mut self,
+        traces: &[TraceKey],
+        days: (i32, i32),
+    ) -> Result<Vec<CallRow>, StoreError> {
+        read::calls(self.connection().await?, traces, days).await
+    }
+
+    async fn lock(&mut self, _identity_lanes: &BTreeSet<i16>) -> Result<(), StoreError> {
+        let mut writer = Guard::begin(&self.sqlite.writer, "BEGIN IMMEDIATE").await?;
+        let epochs: Vec<(i16, i64)> = sqlx::query_as("SELECT lane, epoch FROM lanes")
+            .fetch_all(writer.connection())
+            .await?;
+        if let Some(lost) = self
+            .leases
+            .iter()
+            .find(|lease| !epochs.contains(&(lease.lane, lease.epoch)))
+        {
+            return Err(StoreError::Fenced(lost.lane));
+        }
+        self.writer = Some(writer);
+        self.reader = None;
+        Ok(())
+    }
+
+    async fn calls_at(&mut self, calls: &[(CallKey, i32)]) -> Result<Vec<CallRow>, StoreError> {
+        read::calls_at(self.connection().await?, calls).await
+    }
+
+    async fn best_claims(
+        &mut self,
+        identities: &[(i32, Identity, i64)],
+    ) -> Result<Vec<ClaimRow>, StoreError> {
+        read::best_claims(self.connection().await?, identities).await
+    }
+
+    async fn claims_of(
+        &mut self,
+        identities: &[(i32, Identity)],
+    ) -> Result<Vec<ClaimRow>, StoreError> {
+        read::claims_of(self.connection().await?, identities).await
+    }
+
+    async fn claims_within(&mut self, stretches: &[Stretch]) -> Result<Vec<ClaimRow>, StoreError> {
+        read::claims_within(self.connection().await?, stretches).await
+    }
+
+    async fn write(&mut self, writes: &Writes) -> Result<(), StoreError> {
+        let Some(writer) = &mut self.writer else {
+            return Err(StoreError::Refused(
+                "a settling writes only after it has locked".into(),
+            ));
+        };
+        self.stored = write::write(writer.connection(), writes, &self.sqlite.seen).await?;
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        if let Some(writer) = self.writer {
+            writer.commit().await?;
+        }
+        self.sqlite.seen.add(self.stored);
+        Ok(())
+    }
+}

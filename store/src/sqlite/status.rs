@@ -1,0 +1,108 @@
+//! Status and retention on SQLite.
+
+use costflame_pricing::UsdSum;
+use sqlx::Row;
+
+use super::{Sqlite, halves};
+use crate::{
+    Dropped, Status, StoreError,
+    call_row::day_of,
+    retention::{
+        CLAIMS_DROPPED_BEFORE, CLAIMS_KEPT_DAYS, LANDING_DROPPED_BEFORE, droppable_before,
+    },
+};
+
+/// Rows deleted in one transaction, so that commits never wait long.
+const CHUNK: i64 = 10_000;
+
+impl Sqlite {
+    /// See [`crate::Store::status`].
+    pub(crate) async fn status(&self) -> Result<Status, StoreError> {
+        let row = sqlx::query(
+            "SELECT (SELECT count(*) FROM (SELECT DISTINCT lane, project_id, trace_id FROM dirty)), \
+             coalesce(sum(calls), 0), coalesce(sum(cost_hi), 0), coalesce(sum(cost_lo), 0), min(received_us), \
+             (SELECT count(*) FROM rollup_deltas) + (SELECT count(*) FROM dim_deltas), (SELECT count(*) FROM outbox), \
+             (SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()) FROM dirty",
+        )
+        .fetch_one(&self.reader)
+        .await?;
+        let owners: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT owner, count(*) FROM lanes WHERE owner IS NOT NULL GROUP BY owner ORDER BY owner",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(Status {
+            pending_traces: row.try_get::<i64, _>(0)?.cast_unsigned(),
+            pending_calls: row.try_get::<i64, _>(1)?.cast_unsigned(),
+            pending_cost: UsdSum(halves(&row, 2)?),
+            oldest_pending_us: row.try_get(4)?,
+            unfolded: row.try_get::<i64, _>(5)?.cast_unsigned(),
+            outbox: row.try_get::<i64, _>(6)?.cast_unsigned(),
+            bytes: row.try_get::<i64, _>(7)?.cast_unsigned(),
+            owners: owners
+                .into_iter()
+                .map(|(owner, lanes)| (owner, lanes.cast_unsigned()))
+                .collect(),
+        })
+    }
+
+    /// See [`crate::Store::drop_sealed`].
+    pub(crate) async fn drop_sealed(
+        &self,
+        now_us: i64,
+        horizon_us: i64,
+    ) -> Result<Dropped, StoreError> {
+        // Nobody settles while spans disappear.
+        let _turn = self.turn.lock().await;
+        let oldest: Option<i64> = sqlx::query_scalar("SELECT min(received_us) FROM dirty")
+            .fetch_one(&self.reader)
+            .await?;
+        let landing = droppable_before(now_us, oldest, horizon_us);
+        let claims = i64::from(day_of(now_us)) - CLAIMS_KEPT_DAYS;
+        // Rows are appended in about the order of their receive time.
+        const LANDING: &str = "DELETE FROM landing WHERE rowid IN (SELECT rowid FROM landing ORDER BY rowid LIMIT $2) \
+             AND received_us < $1";
+        const CLAIMS: &str = "DELETE FROM claims WHERE (project_id, identity_lane, identity, side, order_key, trace_id, \
+             span_id, landed_day) IN (SELECT project_id, identity_lane, identity, side, order_key, trace_id, span_id, \
+             landed_day FROM claims WHERE landed_day < $1 LIMIT $2)";
+        Ok(Dropped {
+            landing: self
+                .drop_before(LANDING_DROPPED_BEFORE, landing, LANDING)
+                .await?,
+            claims: self
+                .drop_before(CLAIMS_DROPPED_BEFORE, claims, CLAIMS)
+                .await?,
+        })
+    }
+
+    async fn drop_before(
+        &self,
+        mark: &'static str,
+        before: i64,
+        sql: &'static str,
+    ) -> Result<u64, StoreError> {
+        let mut dropped = 0;
+        loop {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let gone = sqlx::query(sql)
+                .bind(before)
+                .bind(CHUNK)
+                .execute(&mut *transaction)
+                .await?
+                .rows_affected();
+            if gone == 0 {
+                return Ok(dropped);
+            }
+            sqlx::query(
+                "INSERT INTO meta (name, value) VALUES ($1, $2) \
+                 ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+            )
+            .bind(mark)
+            .bind(before)
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            dropped += gone;
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Recomputes everything from its source and reports what differs.
+//!
+//! Calls and traces from landed spans where these are still there, claims and totals from calls,
+//! verdicts from claims, rollups of every tier from calls. Traces with a mark are not settled yet
+//! and are left out where landing is the source.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt::Debug,
+};
+
+use costflame_profile::Identity;
+
+use crate::{
+    CallKey, CallRow, LANES, Measures, StoreError, TIERS, TraceKey, TraceTotals,
+    call_row::day_of,
+    claim_row::{BY_RESPONSE, ClaimRow},
+    delta::{DimKey, PathKey},
+    election,
+    outcome::{Horizon, outcome},
+    settle::{days, gather},
+    snapshot::Snapshot,
+};
+
+/// Differences listed; more are only counted.
+const LISTED: usize = 1000;
+
+/// One stored row that is not what its sources say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The table.
+    pub table: &'static str,
+    /// Which row.
+    pub key: String,
+    /// What is stored.
+    pub stored: String,
+    /// What it should be.
+    pub computed: String,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// The first differences, at most a thousand.
+    pub differences: Vec<Difference>,
+    /// All differences.
+    pub count: u64,
+    /// Traces recomputed from landed spans.
+    pub traces: u64,
+    /// Calls whose rollups were recomputed.
+    pub calls: u64,
+    /// Claims elected again.
+    pub claims: u64,
+    /// Traces left out, since they are waiting to be settled.
+    pub pending: u64,
+}
+
+impl Verified {
+    fn compare<T: Debug + PartialEq>(
+        &mut self,
+        table: &'static str,
+        key: impl Debug,
+        stored: &T,
+        computed: &T,
+    ) {
+        if stored == computed {
+            return;
+        }
+        self.count += 1;
+        if self.differences.len() < LISTED {
+            self.differences.push(Difference {
+                table,
+                key: format!("{key:?}"),
+                stored: format!("{stored:?}"),
+                computed: format!("{computed:?}"),
+            });
+        }
+    }
+}
+
+/// Checks the whole database.
+pub(crate) async fn verify<S: Snapshot>(
+    snapshot: &mut S,
+    horizon_us: i64,
+) -> Result<Verified, StoreError> {
+    let mut found = Verified::default();
+    let horizon = Horizon {
+        length_us: horizon_us,
+        dropped_before_us: snapshot.landing_dropped_before().await?,
+    };
+    let claims_from = snapshot.claims_dropped_before().await?;
+    let mut expected_claims = 0;
+    for lane in 0..LANES {
+        check_landed(snapshot, lane, horizon, &mut found).await?;
+        expected_claims += check_traces(snapshot, lane, claims_from, &mut found).await?;
+    }
+    let mut claims = 0;
+    for lane in 0..LANES {
+        claims += check_claims(snapshot, lane, claims_from, &mut found).await?;
+    }
+    found.compare("claims", "rows", &claims, &expected_claims);
+    for (project, day) in snapshot.days().await? {
+        check_day(snapshot, project, day, &mut found).await?;
+    }
+    Ok(found)
+}
+
+/// Calls and traces from landed spans.
+async fn check_landed<S: Snapshot>(
+    snapshot: &mut S,
+    lane: i16,
+    horizon: Horizon,
+    found: &mut Verified,
+) -> Result<(), StoreError> {
+    let dirty = snapshot.dirty_traces(lane).await?;
+    found.pending += dirty.len() as u64;
+    let mut after = None;
+    loop {
+        let mut keys = snapshot.landed_traces(lane, after).await?;
+        let Some(last) = keys.last().copied() else {
+            return Ok(());
+        };
+        after = Some(last);
+        keys.retain(|key| !dirty.contains(key));
+        let landed = snapshot.landed(&keys).await?;
+        let traces = snapshot.traces(&keys).await?;
+        let calls = snapshot.calls(&keys, days(&landed, &traces)).await?;
+        for mut known in gather(&keys, landed, traces, calls) {
+            let computed = outcome(&mut known, horizon);
+            let verdicts: HashMap<CallKey, &CallRow> =
+                known.calls.iter().map(|call| (call.key, call)).collect();
+            let mut expected: BTreeMap<CallKey, CallRow> = BTreeMap::new();
+            for mut call in computed.calls {
+                if let Some(stored) = verdicts.get(&call.key) {
+                    let (response, usage, doubt) = stored.verdict();
+                    call.set_verdict(response, usage, doubt);
+                }
+                expected.insert(call.key, call);
+            }
+            let stored: BTreeMap<CallKey, CallRow> = known
+                .calls
+                .iter()
+                .map(|call| (call.key, call.clone()))
+                .collect();
+            compare_maps(found, "calls", &stored, &expected);
+            let mut trace = computed.trace;
+            if let Some(trace) = &mut trace {
+                trace.totals = TraceTotals::of(&known.calls);
+            }
+            found.compare("traces", known.key, &known.trace, &trace);
+            found.traces += 1;
+        }
+    }
+}
+
+fn compare_maps<K: Debug + Ord, V: Debug + PartialEq>(
+    found: &mut Verified,
+    table: &'static str,
+    stored: &BTreeMap<K, V>,
+    computed: &BTreeMap<K, V>,
+) {
+    for (key, value) in stored {
+        found.compare(table, key, &Some(value), &computed.get(key));
+    }
+    for (key, value) in computed.iter().filter(|(key, _)| !stored.contains_key(key)) {
+        found.compare(table, key, &None, &Some(value));
+    }
+}
+
+/// Totals of traces from their calls; returns how many claims those calls should have.
+async fn check_traces<S: Snapshot>(
+    snapshot: &mut S,
+    lane: i16,
+    claims_from: i32,
+    found: &mut Verified,
+) -> Result<u64, StoreError> {
+    let mut claims = 0;
+    let mut after = None;
+    loop {
+        let traces = snapshot.stored_traces(lane, after).await?;
+        let Some(last) = traces.last() else {
+            return Ok(claims);
+        };
+        after = Some(last.key);
+        let keys: Vec<TraceKey> = traces.iter().map(|trace| trace.key).collect();
+        let calls = snapshot.calls(&keys, days(&[], &traces)).await?;
+        let mut by_trace: HashMap<TraceKey, Vec<CallRow>> = HashMap::new();
+        for call in calls {
+            by_trace.entry(call.key.trace).or_default().push(call);
+        }
+        for trace in traces {
+            let calls = by_trace.remove(&trace.key).unwrap_or_default();
+            found.compare("traces", trace.key, &trace.totals, &TraceTotals::of(&calls));
+            if trace.landed_day() >= claims_from {
+                claims += calls
+                    .iter()
+                    .map(|call| call.claims.len() as u64)
+                    .sum::<u64>();
+            }
+        }
+    }
+}
+
+/// Claims from their calls, and verdicts from claims; returns how many claims there are.
+async fn check_claims<S: Snapshot>(
+    snapshot: &mut S,
+    lane: i16,
+    claims_from: i32,
+    found: &mut Verified,
+) -> Result<u64, StoreError> {
+    let mut count = 0;
+    let mut after = None;
+    let mut group: Vec<ClaimRow> = Vec::new();
+    loop {
+        let claims = snapshot.claims_after(lane, after).await?;
+        after = claims.last().map(|claim| claim.key).or(after);
+        let is_last = claims.is_empty();
+        for claim in claims {
+            count += u64::from(claim.landed_day >= claims_from);
+            let same = |first: &ClaimRow| identity_of(first) == identity_of(&claim);
+            if group.first().is_some_and(|first| !same(first)) {
+                check_group(snapshot, &group, found).await?;
+                group.clear();
+            }
+            group.push(claim);
+        }
+        if is_last {
+            check_group(snapshot, &group, found).await?;
+            return Ok(count);
+        }
+    }
+}
+
+fn identity_of(claim: &ClaimRow) -> (i32, Identity) {
+    (claim.key.project, claim.key.identity)
+}
+
+/// All claims of one identity.
+async fn check_group<S: Snapshot>(
+    snapshot: &mut S,
+    group: &[ClaimRow],
+    found: &mut Verified,
+) -> Result<(), StoreError> {
+    let keys: Vec<(CallKey, i32)> = group
+        .iter()
+        .map(|claim| (claim.key.call(), day_of(claim.start_us)))
+        .collect();
+    let calls = snapshot.calls_at(&keys).await?;
+    let calls: HashMap<CallKey, CallRow> = calls.into_iter().map(|call| (call.key, call)).collect();
+    let there: HashSet<CallKey> = group.iter().map(|claim| claim.key.call()).collect();
+    let verdicts = election::verdicts(group.iter());
+    for claim in group {
+        found.claims += 1;
+        let key = claim.key.call();
+        let owned = calls
+            .get(&key)
+            .and_then(|call| ClaimRow::of(call, claim.landed_day).find(|own| own.key == claim.key));
+        found.compare("claims", claim.key, &Some(claim), &owned.as_ref());
+        let (Some(call), Some(verdict)) = (calls.get(&key), verdicts.get(&key)) else {
+            continue;
+        };
+        let stored = if claim.key.side == BY_RESPONSE {
+            call.lost_response
+        } else {
+            call.lost_usage
+        };
+        let computed = verdict.lost.map(|(_, trace, span)| (trace, span));
+        // The winner may be one whose claim has been dropped since.
+        let winner = stored.map(|(trace_id, span_id)| CallKey {
+            trace: TraceKey {
+                trace_id,
+                ..key.trace
+            },
+            span_id,
+        });
+        if winner.is_none_or(|winner| there.contains(&winner)) {
+            found.compare("calls", claim.key, &stored, &computed);
+        }
+    }
+    Ok(())
+}
+
+/// Rollups of one day from its calls.
+async fn check_day<S: Snapshot>(
+    snapshot: &mut S,
+    project: i32,
+    day: i32,
+    found: &mut Verified,
+) -> Result<(), StoreError> {
+    let mut paths: BTreeMap<PathKey, Measures> = BTreeMap::new();
+    let mut dims: BTreeMap<DimKey, Measures> = BTreeMap::new();
+    let mut series = HashSet::new();
+    for lane in 0..LANES {
+        for call in snapshot.calls_on(project, day, lane).await? {
+            found.calls += 1;
+            let measures = Measures::of(&call);
+            paths.entry(PathKey::of(&call)).or_default().add(&measures);
+            series.insert(call.series.0);
+            for key in DimKey::of(&call) {
+                dims.entry(key).or_default().add(&measures);
+            }
+        }
+    }
+    let path_ids: HashSet<[u8; 16]> = paths.keys().map(|key| key.path.0).collect();
+    let path_ids: Vec<_> = path_ids.into_iter().collect();
+    let series: Vec<_> = series.into_iter().collect();
+    let missing = snapshot.missing(project, &path_ids, &series).await?;
+    found.compare("paths and series", (project, day), &missing, &Vec::new());
+    for tier in TIERS {
+        let mut computed: BTreeMap<PathKey, Measures> = BTreeMap::new();
+        for (key, measures) in &paths {
+            computed.entry(key.in_tier(tier)).or_default().add(measures);
+        }
+        let stored = merge(snapshot.rollups_on(project, day, tier).await?);
+        compare_maps(found, "rollups", &stored, &computed);
+    }
+    let stored = merge(snapshot.dims_on(project, day).await?);
+    compare_maps(found, "dim_rollups", &stored, &dims);
+    Ok(())
+}
+
+/// Adds up rows of one key; a sum of nothing is no row.
+pub(crate) fn merge<K: Ord>(rows: Vec<(K, Measures)>) -> BTreeMap<K, Measures> {
+    let mut merged: BTreeMap<K, Measures> = BTreeMap::new();
+    for (key, measures) in rows {
+        merged.entry(key).or_default().add(&measures);
+    }
+    merged.retain(|_, measures| !measures.is_zero());
+    merged
+}
