@@ -1,17 +1,13 @@
 //! Everything settled as sorted lines, for tests that compare whole databases.
 
-use crate::{LANES, StoreError, TIERS, snapshot::Snapshot, verify::merge};
+use crate::{StoreError, TIERS, snapshot::Snapshot, verify::merge};
 
 /// Dumps calls, traces, claims and rollups. Receive times and commit cursors are left out, since they
 /// tell how spans arrived.
 pub(crate) async fn dump<S: Snapshot>(snapshot: &mut S) -> Result<Vec<String>, StoreError> {
     let mut lines = Vec::new();
     for (project, day) in snapshot.days().await? {
-        for lane in 0..LANES {
-            for call in snapshot.calls_on(project, day, lane).await? {
-                lines.push(format!("call {call:?} why {:?}", call.why()));
-            }
-        }
+        calls(snapshot, (project, day), &mut lines).await?;
         for tier in TIERS {
             for (key, measures) in merge(snapshot.rollups_on(project, day, tier).await?) {
                 lines.push(format!("rollup {tier} {key:?} {measures:?}"));
@@ -21,22 +17,36 @@ pub(crate) async fn dump<S: Snapshot>(snapshot: &mut S) -> Result<Vec<String>, S
             lines.push(format!("dim {key:?} {measures:?}"));
         }
     }
-    for lane in 0..LANES {
-        traces(snapshot, lane, &mut lines).await?;
-        claims(snapshot, lane, &mut lines).await?;
-    }
+    traces(snapshot, &mut lines).await?;
+    claims(snapshot, &mut lines).await?;
     lines.sort_unstable();
     Ok(lines)
 }
 
-async fn traces<S: Snapshot>(
+async fn calls<S: Snapshot>(
     snapshot: &mut S,
-    lane: i16,
+    (project, day): (i32, i32),
     lines: &mut Vec<String>,
 ) -> Result<(), StoreError> {
     let mut after = None;
     loop {
-        let traces = snapshot.stored_traces(lane, after).await?;
+        let calls = snapshot.calls_on(project, day, after).await?;
+        let Some(last) = calls.last() else {
+            return Ok(());
+        };
+        after = Some(last.key);
+        lines.extend(
+            calls
+                .iter()
+                .map(|call| format!("call {call:?} why {:?}", call.why())),
+        );
+    }
+}
+
+async fn traces<S: Snapshot>(snapshot: &mut S, lines: &mut Vec<String>) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let traces = snapshot.stored_traces(after).await?;
         let Some(last) = traces.last() else {
             return Ok(());
         };
@@ -48,14 +58,10 @@ async fn traces<S: Snapshot>(
     }
 }
 
-async fn claims<S: Snapshot>(
-    snapshot: &mut S,
-    lane: i16,
-    lines: &mut Vec<String>,
-) -> Result<(), StoreError> {
+async fn claims<S: Snapshot>(snapshot: &mut S, lines: &mut Vec<String>) -> Result<(), StoreError> {
     let mut after = None;
     loop {
-        let claims = snapshot.claims_after(lane, after).await?;
+        let claims = snapshot.claims_after(after).await?;
         let Some(last) = claims.last() else {
             return Ok(());
         };

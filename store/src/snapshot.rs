@@ -16,23 +16,20 @@ pub(crate) trait Snapshot: Send {
     /// Claims of traces first received before this UTC day have been dropped.
     fn claims_dropped_before(&mut self) -> impl Future<Output = Result<i32, StoreError>> + Send;
 
-    /// Traces of a lane with a mark.
+    /// Traces with a mark.
     fn dirty_traces(
         &mut self,
-        lane: i16,
     ) -> impl Future<Output = Result<HashSet<TraceKey>, StoreError>> + Send;
 
-    /// Traces of a lane with landed rows, in order, after one of them.
+    /// Traces with landed rows, a page of them after one, by lane and trace.
     fn landed_traces(
         &mut self,
-        lane: i16,
         after: Option<TraceKey>,
     ) -> impl Future<Output = Result<Vec<TraceKey>, StoreError>> + Send;
 
-    /// Rows of the traces of a lane, in order, after one of them.
+    /// Rows of traces, a page of them after one, by key.
     fn stored_traces(
         &mut self,
-        lane: i16,
         after: Option<TraceKey>,
     ) -> impl Future<Output = Result<Vec<TraceRow>, StoreError>> + Send;
 
@@ -61,22 +58,21 @@ pub(crate) trait Snapshot: Send {
         calls: &[(CallKey, i32)],
     ) -> impl Future<Output = Result<Vec<CallRow>, StoreError>> + Send;
 
-    /// Claims of a lane of identities in the order of their keys, after one of them.
+    /// Claims, a page of them after one, by key.
     fn claims_after(
         &mut self,
-        identity_lane: i16,
         after: Option<ClaimKey>,
     ) -> impl Future<Output = Result<Vec<ClaimRow>, StoreError>> + Send;
 
     /// Projects and UTC days that have calls or rollups.
     fn days(&mut self) -> impl Future<Output = Result<Vec<(i32, i32)>, StoreError>> + Send;
 
-    /// Calls of a lane that start on a day.
+    /// Calls that start on a day, a page of them after one, by key.
     fn calls_on(
         &mut self,
         project: i32,
         day: i32,
-        lane: i16,
+        after: Option<CallKey>,
     ) -> impl Future<Output = Result<Vec<CallRow>, StoreError>> + Send;
 
     /// Rollups of a tier and differences on a day; keys may repeat.

@@ -12,7 +12,7 @@ use std::{
 use costflame_profile::Identity;
 
 use crate::{
-    CallKey, CallRow, LANES, Measures, StoreError, TIERS, TraceKey, TraceTotals,
+    CallKey, CallRow, Measures, StoreError, TIERS, TraceKey, TraceTotals,
     call_row::day_of,
     claim_row::{BY_RESPONSE, ClaimRow},
     delta::{DimKey, PathKey},
@@ -89,16 +89,10 @@ pub(crate) async fn verify<S: Snapshot>(
         dropped_before_us: snapshot.landing_dropped_before().await?,
     };
     let claims_from = snapshot.claims_dropped_before().await?;
-    let mut expected_claims = 0;
-    for lane in 0..LANES {
-        check_landed(snapshot, lane, horizon, &mut found).await?;
-        expected_claims += check_traces(snapshot, lane, claims_from, &mut found).await?;
-    }
-    let mut claims = 0;
-    for lane in 0..LANES {
-        claims += check_claims(snapshot, lane, claims_from, &mut found).await?;
-    }
-    found.compare("claims", "rows", &claims, &expected_claims);
+    check_landed(snapshot, horizon, &mut found).await?;
+    let expected = check_traces(snapshot, claims_from, &mut found).await?;
+    let claims = check_claims(snapshot, claims_from, &mut found).await?;
+    found.compare("claims", "rows", &claims, &expected);
     for (project, day) in snapshot.days().await? {
         check_day(snapshot, project, day, &mut found).await?;
     }
@@ -108,15 +102,14 @@ pub(crate) async fn verify<S: Snapshot>(
 /// Calls and traces from landed spans.
 async fn check_landed<S: Snapshot>(
     snapshot: &mut S,
-    lane: i16,
     horizon: Horizon,
     found: &mut Verified,
 ) -> Result<(), StoreError> {
-    let dirty = snapshot.dirty_traces(lane).await?;
+    let dirty = snapshot.dirty_traces().await?;
     found.pending += dirty.len() as u64;
     let mut after = None;
     loop {
-        let mut keys = snapshot.landed_traces(lane, after).await?;
+        let mut keys = snapshot.landed_traces(after).await?;
         let Some(last) = keys.last().copied() else {
             return Ok(());
         };
@@ -170,14 +163,13 @@ fn compare_maps<K: Debug + Ord, V: Debug + PartialEq>(
 /// Totals of traces from their calls; returns how many claims those calls should have.
 async fn check_traces<S: Snapshot>(
     snapshot: &mut S,
-    lane: i16,
     claims_from: i32,
     found: &mut Verified,
 ) -> Result<u64, StoreError> {
     let mut claims = 0;
     let mut after = None;
     loop {
-        let traces = snapshot.stored_traces(lane, after).await?;
+        let traces = snapshot.stored_traces(after).await?;
         let Some(last) = traces.last() else {
             return Ok(claims);
         };
@@ -204,7 +196,6 @@ async fn check_traces<S: Snapshot>(
 /// Claims from their calls, and verdicts from claims; returns how many claims there are.
 async fn check_claims<S: Snapshot>(
     snapshot: &mut S,
-    lane: i16,
     claims_from: i32,
     found: &mut Verified,
 ) -> Result<u64, StoreError> {
@@ -212,7 +203,7 @@ async fn check_claims<S: Snapshot>(
     let mut after = None;
     let mut group: Vec<ClaimRow> = Vec::new();
     loop {
-        let claims = snapshot.claims_after(lane, after).await?;
+        let claims = snapshot.claims_after(after).await?;
         after = claims.last().map(|claim| claim.key).or(after);
         let is_last = claims.is_empty();
         for claim in claims {
@@ -290,8 +281,12 @@ async fn check_day<S: Snapshot>(
     let mut paths: BTreeMap<PathKey, Measures> = BTreeMap::new();
     let mut dims: BTreeMap<DimKey, Measures> = BTreeMap::new();
     let mut series = HashSet::new();
-    for lane in 0..LANES {
-        for call in snapshot.calls_on(project, day, lane).await? {
+    let mut after = None;
+    loop {
+        let calls = snapshot.calls_on(project, day, after).await?;
+        let Some(last) = calls.last() else { break };
+        after = Some(last.key);
+        for call in calls {
             found.calls += 1;
             let measures = Measures::of(&call);
             paths.entry(PathKey::of(&call)).or_default().add(&measures);

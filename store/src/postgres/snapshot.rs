@@ -11,7 +11,7 @@ use crate::{
     call_columns::{call_row_columns, read_call_row, sixteen},
     call_row::DAY_US,
     claim_columns::{claim_row_columns, read_claim_row, read_trace_row, trace_row_columns},
-    claim_row::{ClaimKey, ClaimRow},
+    claim_row::{ClaimKey, ClaimRow, identity_lane},
     delta::{DimKey, PathKey},
     guard::Guard,
     landing::trace_id,
@@ -67,9 +67,8 @@ impl Snapshot for PgSnapshot {
         Ok(value.map_or(i32::MIN, |day| i32::try_from(day).unwrap_or(i32::MAX)))
     }
 
-    async fn dirty_traces(&mut self, lane: i16) -> Result<HashSet<TraceKey>, StoreError> {
-        let rows = sqlx::query("SELECT DISTINCT project_id, trace_id FROM dirty WHERE lane = $1")
-            .bind(lane)
+    async fn dirty_traces(&mut self) -> Result<HashSet<TraceKey>, StoreError> {
+        let rows = sqlx::query("SELECT DISTINCT project_id, trace_id FROM dirty")
             .fetch_all(self.connection())
             .await?;
         rows.iter().map(read_key).collect()
@@ -77,13 +76,12 @@ impl Snapshot for PgSnapshot {
 
     async fn landed_traces(
         &mut self,
-        lane: i16,
         after: Option<TraceKey>,
     ) -> Result<Vec<TraceKey>, StoreError> {
-        let (project, trace) = place(after);
+        let (project, lane, trace) = place(after);
         let rows = sqlx::query(
-            "SELECT DISTINCT project_id, trace_id FROM landing \
-             WHERE lane = $1 AND (trace_id, project_id) > ($2, $3) ORDER BY trace_id, project_id LIMIT $4",
+            "SELECT DISTINCT project_id, trace_id, lane FROM landing \
+             WHERE (lane, trace_id, project_id) > ($1, $2, $3) ORDER BY lane, trace_id, project_id LIMIT $4",
         )
         .bind(lane)
         .bind(trace)
@@ -96,19 +94,19 @@ impl Snapshot for PgSnapshot {
 
     async fn stored_traces(
         &mut self,
-        lane: i16,
         after: Option<TraceKey>,
     ) -> Result<Vec<TraceRow>, StoreError> {
         const SQL: &str = concat!(
             "SELECT ",
             trace_row_columns!(),
             ", t.cost::text, t.excluded_cost::text, t.tokens_in::text, t.tokens_out::text FROM traces t \
-             WHERE t.lane = $1 AND (t.project_id, t.trace_id) > ($2, $3) ORDER BY t.project_id, t.trace_id LIMIT $4"
+             WHERE (t.project_id, t.lane, t.trace_id) > ($1, $2, $3) \
+             ORDER BY t.project_id, t.lane, t.trace_id LIMIT $4"
         );
-        let (project, trace) = place(after);
+        let (project, lane, trace) = place(after);
         let query = sqlx::query(SQL)
-            .bind(lane)
             .bind(project)
+            .bind(lane)
             .bind(trace)
             .bind(PAGE);
         let rows = query.fetch_all(self.connection()).await?;
@@ -142,33 +140,29 @@ impl Snapshot for PgSnapshot {
         read::calls_at(self.connection(), calls).await
     }
 
-    async fn claims_after(
-        &mut self,
-        identity_lane: i16,
-        after: Option<ClaimKey>,
-    ) -> Result<Vec<ClaimRow>, StoreError> {
+    async fn claims_after(&mut self, after: Option<ClaimKey>) -> Result<Vec<ClaimRow>, StoreError> {
         const SQL: &str = concat!(
             "SELECT ",
             claim_row_columns!(),
-            " FROM claims c WHERE c.identity_lane = $1 \
-             AND (c.project_id, c.identity, c.side, c.order_key, c.trace_id, c.span_id) > ($2, $3, $4, $5, $6, $7) \
-             ORDER BY c.project_id, c.identity, c.side, c.order_key, c.trace_id, c.span_id LIMIT $8"
+            " FROM claims c WHERE (c.project_id, c.identity_lane, c.identity, c.side, c.order_key, c.trace_id, c.span_id) \
+             > ($1, $2, $3, $4, $5, $6, $7) \
+             ORDER BY c.project_id, c.identity_lane, c.identity, c.side, c.order_key, c.trace_id, c.span_id LIMIT $8"
         );
         let query = match after {
             Some(key) => sqlx::query(SQL)
-                .bind(identity_lane)
                 .bind(key.project)
+                .bind(identity_lane(&key.identity))
                 .bind(key.identity.0.to_vec())
                 .bind(key.side)
                 .bind(key.order_key)
                 .bind(key.trace_id.0.to_vec())
                 .bind(key.span_id.0.to_vec()),
             None => sqlx::query(SQL)
-                .bind(identity_lane)
                 .bind(i32::MIN)
+                .bind(0_i16)
                 .bind(Vec::<u8>::new())
-                .bind(i16::MIN)
-                .bind(i64::MIN)
+                .bind(0_i16)
+                .bind(0_i64)
                 .bind(Vec::<u8>::new())
                 .bind(Vec::<u8>::new()),
         };
@@ -193,19 +187,24 @@ impl Snapshot for PgSnapshot {
         &mut self,
         project: i32,
         day: i32,
-        lane: i16,
+        after: Option<CallKey>,
     ) -> Result<Vec<CallRow>, StoreError> {
         const SQL: &str = concat!(
             "SELECT ",
             call_row_columns!(),
-            " FROM calls c WHERE c.project_id = $1 AND c.start_day = $2 AND c.lane = $3"
+            " FROM calls c WHERE c.project_id = $1 AND c.start_day = $2 AND (c.lane, c.trace_id, c.span_id) > ($3, $4, $5) \
+             ORDER BY c.lane, c.trace_id, c.span_id LIMIT $6"
         );
-        let rows = sqlx::query(SQL)
+        let (_, lane, trace) = place(after.map(|call| call.trace));
+        let span = after.map_or(Vec::new(), |call| call.span_id.0.to_vec());
+        let query = sqlx::query(SQL)
             .bind(project)
             .bind(day)
             .bind(lane)
-            .fetch_all(self.connection())
-            .await?;
+            .bind(trace)
+            .bind(span)
+            .bind(PAGE);
+        let rows = query.fetch_all(self.connection()).await?;
         rows.iter().map(|row| read_call_row!(row)).collect()
     }
 
@@ -289,9 +288,10 @@ impl Snapshot for PgSnapshot {
     }
 }
 
-fn place(after: Option<TraceKey>) -> (i32, Vec<u8>) {
-    after.map_or((i32::MIN, Vec::new()), |key| {
-        (key.project, key.trace_id.0.to_vec())
+/// Project, lane and trace to read on from.
+fn place(after: Option<TraceKey>) -> (i32, i16, Vec<u8>) {
+    after.map_or((i32::MIN, -1, Vec::new()), |key| {
+        (key.project, key.lane(), key.trace_id.0.to_vec())
     })
 }
 
