@@ -1,4 +1,17 @@
 //! OTLP in, recognise, price, commit, acknowledge; settle; OTLP out.
+//!
+//! A request's way: [`receive`] reads it within bounds and answers it, [`decode`] walks its spans,
+//! a [`dialect`] recognises and prices each, and [`commit`] makes them durable, many requests in
+//! one transaction. The answer goes out after COMMIT, never before. [`service`] puts the parts
+//! together, [`health`] and [`metrics`] show how they are.
 
+pub mod commit;
 pub mod decode;
 pub mod dialect;
+pub mod health;
+pub mod metrics;
+pub mod receive;
+pub mod service;
+
+pub use receive::{CommitConfig, ReceiverConfig};
+pub use service::{Collector, Listeners};

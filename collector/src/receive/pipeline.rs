@@ -1,0 +1,318 @@
+//! The core that both transports share: bytes to committed rows.
+
+use std::{borrow::Cow, num::NonZero, sync::Arc, thread, time::SystemTime};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use costflame_pricing::Catalog;
+use costflame_profile::Signal;
+use costflame_store::LandingRow;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::spawn_blocking,
+};
+
+use super::{
+    Budget, Format, Payload, ReceiverConfig, Refusal,
+    body::{BodyLimits, Held},
+    status::bounded,
+};
+use crate::{
+    commit::{Committer, Pending},
+    decode::{self, DecodeError, Encoding, InflateError, Limits, Outcome},
+    dialect::Lander,
+    metrics::Metrics,
+};
+
+/// Rows handed to the committer at once. A request of more is committed while it is walked, so that
+/// its rows are never in memory all together.
+const CHUNK_ROWS: usize = 4096;
+
+/// Until projects exist.
+const PROJECT: i32 = 1;
+
+/// A request of which everything that can be kept is durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Records that can never be accepted.
+    pub rejected: u64,
+    /// Why, for the sender's developer; with nothing rejected, a warning. Empty = plain success.
+    pub message: String,
+}
+
+/// Decodes, prices and commits.
+pub struct Receiver {
+    catalog: Arc<ArcSwap<Catalog>>,
+    committer: Committer,
+    metrics: Arc<Metrics>,
+    budget: Budget,
+    limits: Arc<Limits>,
+    body_limits: BodyLimits,
+    /// One permit per core: more would only take memory.
+    workers: Arc<Semaphore>,
+}
+
+impl Accepted {
+    /// True when there is nothing to say.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.rejected == 0 && self.message.is_empty()
+    }
+}
+
+impl Receiver {
+    /// A receiver that prices by `catalog` and hands rows to `committer`.
+    #[must_use]
+    pub fn new(
+        config: &ReceiverConfig,
+        catalog: Arc<ArcSwap<Catalog>>,
+        committer: Committer,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let full = Refusal::Busy {
+            reason: "no_memory",
+            what: "the bodies of more requests",
+            retry_after: config.retry_delay,
+        };
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            catalog,
+            committer,
+            metrics,
+            budget: Budget::new(config.max_inflight_bytes, config.admission_wait, full),
+            limits: Arc::new(config.limits()),
+            body_limits: BodyLimits {
+                max: config.max_request_bytes,
+                timeout: config.body_timeout,
+                retry_after: config.retry_delay,
+            },
+            workers: Arc::new(Semaphore::new(cores)),
+        }
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    pub(crate) fn body_limits(&self) -> BodyLimits {
+        self.body_limits
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Refuses before a body is read what would be refused after.
+    ///
+    /// # Errors
+    /// The database is down.
+    pub fn admit(&self) -> Result<(), Refusal> {
+        self.committer.admit()
+    }
+
+    /// Takes one request; returns when everything in it that can be kept is durable.
+    ///
+    /// # Errors
+    /// The request is refused as a whole. Part of it may be durable all the same: sending it again
+    /// changes nothing.
+    pub async fn export(&self, signal: Signal, payload: Payload) -> Result<Accepted, Refusal> {
+        if payload.held.bytes.is_empty() {
+            return Ok(Accepted::default());
+        }
+        let message = self.message(signal, payload).await?;
+        match signal {
+            Signal::Span => self.traces(message).await,
+            Signal::Log => self.count(signal, "logs", message).await,
+            Signal::Metric => self.count(signal, "metrics", message).await,
+        }
+    }
+
+    /// The message as protobuf, every byte of it reserved.
+    async fn message(&self, signal: Signal, payload: Payload) -> Result<Held, Refusal> {
+        let Payload {
+            format,
+            encoding,
+            held,
+        } = payload;
+        let held = match encoding {
+            Encoding::Identity => held,
+            Encoding::Gzip | Encoding::Zstd => self.inflate(encoding, held).await?,
+        };
+        match format {
+            Format::Protobuf => Ok(held),
+            Format::Json => self.transcode(signal, held).await,
+        }
+    }
+
+    /// Decompresses, first within the size that the body declares and, if it said too little, within
+    /// the bound of a request. Both are reserved before.
+    async fn inflate(&self, encoding: Encoding, held: Held) -> Result<Held, Refusal> {
+        let Held {
+            bytes: packed,
+            mut reservation,
+        } = held;
+        let max = self.limits.max_request_bytes;
+        let declared = declared_size(encoding, &packed).map_or(max, |size| size.min(max));
+        reservation.grow_to(packed.len() + declared).await?;
+        let mut inflated = self.inflate_within(encoding, &packed, declared).await?;
+        if matches!(&inflated, Err(error) if error.is_too_large()) && declared < max {
+            reservation.grow_to(packed.len() + max).await?;
+            inflated = self.inflate_within(encoding, &packed, max).await?;
+        }
+        let bytes = Bytes::from(inflated?);
+        self.metrics.inflated(bytes.len());
+        reservation.shrink_to(bytes.len());
+        Ok(Held { bytes, reservation })
+    }
+
+    async fn inflate_within(
+        &self,
+        encoding: Encoding,
+        packed: &Bytes,
+        limit: usize,
+    ) -> Result<Result<Vec<u8>, InflateError>, Refusal> {
+        let packed = packed.clone();
+        self.work(move || decode::inflate(encoding, &packed, limit).map(Cow::into_owned))
+            .await
+    }
+
+    /// JSON to protobuf, which is the smaller of the two.
+    async fn transcode(&self, signal: Signal, held: Held) -> Result<Held, Refusal> {
+        let Held {
+            bytes: json,
+            mut reservation,
+        } = held;
+        reservation.grow_to(2 * json.len()).await?;
+        let limits = self.limits.clone();
+        let protobuf = self
+            .work(move || decode::json_to_protobuf(signal, &json, &limits))
+            .await??;
+        reservation.shrink_to(protobuf.len());
+        Ok(Held {
+            bytes: protobuf.into(),
+            reservation,
+        })
+    }
+
+    async fn traces(&self, message: Held) -> Result<Accepted, Refusal> {
+        let (chunks, mut walked) = mpsc::channel(1);
+        let walk = self.walk(message, chunks);
+        let commit = async {
+            let mut pending = Vec::new();
+            while let Some(rows) = walked.recv().await {
+                pending.push(self.committer.submit(rows).await?);
+            }
+            // Nothing more comes, or nothing more is wanted: the walk ends either way.
+            drop(walked);
+            Ok::<_, Refusal>(pending)
+        };
+        let (outcome, pending) = tokio::join!(walk, commit);
+        let outcome = outcome??;
+        self.metrics.walked(&outcome);
+        self.answer(&outcome, pending?).await
+    }
+
+    /// Walks the spans on a worker, in chunks of rows.
+    async fn walk(
+        &self,
+        message: Held,
+        chunks: mpsc::Sender<Vec<LandingRow>>,
+    ) -> Result<Result<Outcome, DecodeError>, Refusal> {
+        let (limits, catalog) = (self.limits.clone(), self.catalog.load_full());
+        let received_us = now_us();
+        self.work(move || {
+            let mut lander = Lander::new(&catalog);
+            let mut rows = Vec::new();
+            let outcome = decode::walk_traces(&message.bytes, &limits, |resource, scope, span| {
+                if chunks.is_closed() {
+                    return;
+                }
+                rows.push(lander.land(resource, scope, span, PROJECT, received_us));
+                if rows.len() == CHUNK_ROWS {
+                    // When nobody takes them, the request has been refused already.
+                    let _ = chunks.blocking_send(std::mem::take(&mut rows));
+                }
+            });
+            if !rows.is_empty() {
+                let _ = chunks.blocking_send(rows);
+            }
+            outcome
+        })
+        .await
+    }
+
+    async fn answer(&self, outcome: &Outcome, pending: Vec<Pending>) -> Result<Accepted, Refusal> {
+        let mut poison = 0;
+        for part in pending {
+            poison += part.wait().await?.rejected;
+        }
+        let (rejected, mut message) = outcome.partial_success().unwrap_or_default();
+        if poison > 0 {
+            self.metrics.poison(poison);
+            let refused = format!("{poison} spans refused by the database");
+            message = if message.is_empty() {
+                refused
+            } else {
+                format!("{message}; {refused}")
+            };
+        }
+        let rejected = u64::try_from(rejected).unwrap_or_default() + poison;
+        Ok(Accepted {
+            rejected,
+            message: bounded(&message).to_owned(),
+        })
+    }
+
+    /// Logs and metrics are read, counted and not used yet.
+    async fn count(
+        &self,
+        signal: Signal,
+        name: &'static str,
+        message: Held,
+    ) -> Result<Accepted, Refusal> {
+        let limits = self.limits.clone();
+        let count = move || decode::count_records(signal, &message.bytes, &limits);
+        self.metrics.unused(name, self.work(count).await?? as u64);
+        Ok(Accepted::default())
+    }
+
+    /// Runs work that takes more than a moment away from the threads that serve connections.
+    async fn work<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let permit = self.workers.clone().acquire_owned().await;
+        let job = spawn_blocking(move || {
+            let _permit = permit;
+            job()
+        });
+        job.await.map_err(|error| {
+            tracing::error!(%error, "decoding failed");
+            Refusal::Internal
+        })
+    }
+}
+
+/// The decompressed size that the sender claims, if the format has a place for it. A hint only.
+fn declared_size(encoding: Encoding, packed: &[u8]) -> Option<usize> {
+    match encoding {
+        Encoding::Identity => Some(packed.len()),
+        // Of the last member, modulo 4 GiB.
+        Encoding::Gzip => {
+            let size = u32::from_le_bytes(*packed.last_chunk()?);
+            usize::try_from(size).ok()
+        }
+        Encoding::Zstd => {
+            let size = zstd::zstd_safe::get_frame_content_size(packed).ok()??;
+            usize::try_from(size).ok()
+        }
+    }
+}
+
+/// Microseconds since 1970 UTC.
+fn now_us() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,91 @@
+//! The receiver as a whole: two bound ports in, committed rows out, drained at the end.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use costflame_pricing::Catalog;
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic_health::ServingStatus;
+
+use crate::{
+    commit::{Committer, Landing},
+    metrics::{Levels, Metrics},
+    receive::{self, Receiver, ReceiverConfig},
+};
+
+/// Bound ports of the receiver.
+#[derive(Debug)]
+pub struct Listeners {
+    /// OTLP/gRPC, 4317 by convention.
+    pub grpc: TcpListener,
+    /// OTLP/HTTP, 4318 by convention.
+    pub http: TcpListener,
+}
+
+/// The receiver, ready to serve.
+pub struct Collector {
+    config: ReceiverConfig,
+    receiver: Arc<Receiver>,
+    committing: JoinHandle<()>,
+}
+
+impl Collector {
+    /// Starts group commit and registers the metrics. Must be called within a Tokio runtime.
+    #[must_use]
+    pub fn start(
+        config: ReceiverConfig,
+        store: Arc<impl Landing>,
+        catalog: Arc<ArcSwap<Catalog>>,
+        registry: &mut Registry,
+    ) -> Self {
+        let metrics = Arc::new(Metrics::new(registry));
+        let (committer, committing) = Committer::start(store, &config, metrics.clone());
+        let (queue, gate) = (committer.room().clone(), committer.gate().clone());
+        let receiver = Arc::new(Receiver::new(&config, catalog, committer, metrics));
+        let levels = Levels {
+            bodies: receiver.budget().clone(),
+            queue,
+            gate,
+        };
+        registry.register_collector(Box::new(levels));
+        Self {
+            config,
+            receiver,
+            committing,
+        }
+    }
+
+    /// Serves until `shutdown` is cancelled; then stops accepting, lets requests in progress finish
+    /// and be answered, and returns when everything taken is committed.
+    pub async fn serve(self, listeners: Listeners, shutdown: CancellationToken) {
+        let Self {
+            config,
+            receiver,
+            committing,
+        } = self;
+        let (health, service) = tonic_health::server::health_reporter();
+        let router = receive::router(&receiver, service);
+        drop(receiver);
+        let not_serving = async {
+            shutdown.cancelled().await;
+            health
+                .set_service_status("", ServingStatus::NotServing)
+                .await;
+        };
+        let (grpc_cut, http_cut, ()) = tokio::join!(
+            receive::serve(listeners.grpc, router.clone(), &config, shutdown.clone()),
+            receive::serve(listeners.http, router, &config, shutdown.clone()),
+            not_serving,
+        );
+        if grpc_cut + http_cut > 0 {
+            tracing::warn!(
+                connections = grpc_cut + http_cut,
+                "cut connections that did not finish in time"
+            );
+        }
+        // Every entrance to the queue is gone with the connections.
+        let _ = committing.await;
+    }
+}
