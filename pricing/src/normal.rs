@@ -160,12 +160,10 @@ impl Counts {
     fn total_output(&self, input: u64, provider: Option<&str>, flags: &mut Flags) -> (u64, u64) {
         let said = self.output.unwrap_or(0);
         let missing = self.total.unwrap_or(0).saturating_sub(input + said);
-        let left_out = match provider.map(Vendor::of) {
-            // Google's total also holds the tokens of tool prompts, which are input: when the
-            // emitter knows the reasoning, anything else that is missing is not reasoning.
-            Some(Vendor::Google) if self.reasoning == 0 || missing == self.reasoning => missing,
-            Some(Vendor::XAi) if missing == self.reasoning => missing,
-            _ => 0,
+        let left_out = if missing == 0 {
+            0
+        } else {
+            self.left_out(missing, provider)
         };
         if left_out > 0 {
             flags.insert(Flag::ReasoningAdded);
@@ -174,6 +172,17 @@ impl Counts {
         // Parts of an output that was not said are at least that output.
         let parts = self.reasoning + self.audio_out + self.image_out;
         (self.output.unwrap_or(parts), self.reasoning)
+    }
+
+    /// How many of the tokens that are only in the total are reasoning. Google's total also holds
+    /// the tokens of tool prompts, which are input: when the emitter knows the reasoning, anything
+    /// else that is missing is not reasoning.
+    fn left_out(&self, missing: u64, provider: Option<&str>) -> u64 {
+        match provider.map(Vendor::of) {
+            Some(Vendor::Google) if self.reasoning == 0 || missing == self.reasoning => missing,
+            Some(Vendor::XAi) if missing == self.reasoning => missing,
+            _ => 0,
+        }
     }
 }
 

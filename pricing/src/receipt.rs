@@ -266,8 +266,9 @@ impl Receipt {
     /// A compact binary form, versioned by its first byte.
     #[must_use]
     pub fn pack(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![PACK_VERSION])
-            .expect("a receipt has no type that postcard refuses")
+        let mut bytes = Vec::with_capacity(192);
+        bytes.push(PACK_VERSION);
+        postcard::to_extend(self, bytes).expect("a receipt has no type that postcard refuses")
     }
 
     /// Reads what [`Receipt::pack`] wrote.
