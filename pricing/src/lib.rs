@@ -2,7 +2,7 @@
 //!
 //! A call's story, in the order of the modules: what a span reported becomes disjoint token
 //! classes ([`usage`], [`normal`]), the catalog finds the price in force ([`catalog`], by the rules
-//! of [`matching`], prices as exact decimals of [`rate`]), and quantity × rate ([`price`]) is written
+//! of [`matching`], changed by [`overrides`], prices as exact decimals of [`rate`]), and quantity × rate ([`price`]) is written
 //! down line by line ([`receipt`]) in integer pico-dollars ([`usd`]).
 //!
 //! ```
@@ -18,7 +18,9 @@
 pub mod catalog;
 pub mod matching;
 pub mod normal;
+pub mod overrides;
 pub mod price;
+mod quote;
 pub mod rate;
 pub mod receipt;
 pub mod usage;
@@ -26,6 +28,7 @@ pub mod usd;
 
 pub use catalog::{Catalog, CatalogError};
 pub use normal::{Normal, normalise};
+pub use overrides::{OverrideError, Overrides};
 pub use price::PriceRequest;
 pub use receipt::{
     Accounting, CatalogId, Flag, Flags, Line, PriceRow, Receipt, Unit, UnpackError, Unpriced,

@@ -60,11 +60,15 @@ pub enum Flag {
     TierUnpriced = 12,
     /// Usage was estimated by the emitter, not reported by the provider.
     Estimated = 13,
+    /// The price is the user's own.
+    Overridden = 14,
+    /// The catalog's price was corrected by a built-in rule.
+    Corrected = 15,
 }
 
 impl Flag {
     /// Every flag.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Clamped,
         Self::ReasoningAdded,
         Self::Aggregate,
@@ -79,6 +83,8 @@ impl Flag {
         Self::PossibleDuplicate,
         Self::TierUnpriced,
         Self::Estimated,
+        Self::Overridden,
+        Self::Corrected,
     ];
 
     /// The name used in the API.
@@ -99,6 +105,8 @@ impl Flag {
             Self::PossibleDuplicate => "possible_duplicate",
             Self::TierUnpriced => "tier_unpriced",
             Self::Estimated => "estimated",
+            Self::Overridden => "overridden",
+            Self::Corrected => "corrected",
         }
     }
 }

@@ -148,6 +148,7 @@ fn service_tiers_and_batches() {
     };
     insta::assert_snapshot!(print_priced(flex, &plain(1_000, 100)));
     let before = PriceRequest {
+        service_tier: Some("priority"),
         at_us: 1_760_000_000_000_000,
         ..flex
     };

@@ -1,7 +1,10 @@
 //! From the names on a span to an entry of the catalog.
 
+use std::sync::Arc;
+
 use super::{
     Catalog, Provider,
+    layers::Matched,
     names::{self, Host},
 };
 use crate::{Flag, Flags, price::PriceRequest};
@@ -26,6 +29,8 @@ pub(crate) struct Resolved {
     pub(crate) named: bool,
     /// How it was found.
     pub(crate) flags: Flags,
+    /// Overrides for these names, in the order in which they are tried. Most names have none.
+    pub(crate) matched: Option<Arc<[Matched]>>,
 }
 
 /// What the provider's name on a span means to this catalog.
@@ -35,6 +40,23 @@ enum Asked {
     /// See [`Host::Elsewhere`].
     Elsewhere,
     Unknown,
+}
+
+/// The models that a request names, in lower case, the response's first; and which is the request's.
+pub(super) struct Models(pub(super) Vec<(String, bool)>);
+
+impl Models {
+    fn of(request: &PriceRequest<'_>) -> Self {
+        let response = names::fold_model(request.response_model);
+        let requested = names::fold_model(request.request_model)
+            .filter(|model| response.as_ref() != Some(model));
+        let response = response.into_iter().map(|model| (model, false));
+        Self(
+            response
+                .chain(requested.map(|model| (model, true)))
+                .collect(),
+        )
+    }
 }
 
 /// A provider to ask, and whether it is guessed against the name on the span.
@@ -52,58 +74,41 @@ impl Catalog {
         self.cache.get_or(key, || self.resolve_anew(request))
     }
 
+    fn resolve_anew(&self, request: &PriceRequest<'_>) -> Resolved {
+        let models = Models::of(request);
+        let (found, flags) = self.entry(request, &models).unzip();
+        Resolved {
+            found,
+            named: !models.0.is_empty(),
+            flags: flags.unwrap_or_default(),
+            matched: self.matched(request, &models),
+        }
+    }
+
     /// The response's model is asked for before the request's, a provider that the span names
     /// before one that is guessed.
-    fn resolve_anew(&self, request: &PriceRequest<'_>) -> Resolved {
-        let response = names::fold_model(request.response_model);
-        let requested = names::fold_model(request.request_model)
-            .filter(|model| response.as_ref() != Some(model));
-        let models = || {
-            response
-                .iter()
-                .map(|model| (model, false))
-                .chain(requested.iter().map(|model| (model, true)))
-        };
-        let named = request
-            .response_model
-            .or(request.request_model)
-            .is_some_and(|model| !model.trim().is_empty());
-
+    fn entry(&self, request: &PriceRequest<'_>, models: &Models) -> Option<(Found, Flags)> {
         let asked = request
             .provider
             .map_or(Asked::Unknown, |provider| self.asked(provider));
         for (provider, guessed) in self.candidates(asked, request.server_address) {
-            for (model, is_request) in models() {
+            for (model, is_request) in &models.0 {
                 if let Some(found) = self.find(provider, model) {
-                    return Resolved {
-                        found: Some(found),
-                        named,
-                        flags: flags(&found, is_request, guessed),
-                    };
+                    return Some((found, flags(&found, *is_request, guessed)));
                 }
             }
         }
-        for (model, is_request) in models() {
-            if let Some(found) = self.guess(asked, model) {
-                return Resolved {
-                    found: Some(found),
-                    named,
-                    flags: flags(&found, is_request, true),
-                };
-            }
-        }
-        Resolved {
-            found: None,
-            named,
-            flags: Flags::default(),
-        }
+        models.0.iter().find_map(|(model, is_request)| {
+            let found = self.guess(asked, model)?;
+            Some((found, flags(&found, *is_request, true)))
+        })
     }
 
     /// Our own table first, since the catalog takes every name with `openai` in it for OpenAI.
     fn asked(&self, provider: &str) -> Asked {
         let listed = match names::host(provider) {
             Host::Elsewhere => return Asked::Elsewhere,
-            Host::Listed(id) => self.by_id.get(id).copied(),
+            Host::Listed(id) => self.data.by_id.get(id).copied(),
             Host::Unknown => None,
         };
         let name = names::fold_model(Some(provider)).unwrap_or_default();
@@ -114,8 +119,8 @@ impl Catalog {
                 .is_some_and(|matcher| matcher.matches(&name))
         };
         listed
-            .or_else(|| self.by_id.get(name.as_str()).copied())
-            .or_else(|| self.providers.iter().position(matched))
+            .or_else(|| self.data.by_id.get(name.as_str()).copied())
+            .or_else(|| self.data.providers.iter().position(matched))
             .map_or(Asked::Unknown, Asked::Provider)
     }
 
@@ -125,12 +130,7 @@ impl Catalog {
             Asked::Elsewhere => return Vec::new(),
             Asked::Unknown => None,
         };
-        let url = address.and_then(names::server_url);
-        let addressed = url.and_then(|url| {
-            self.providers
-                .iter()
-                .position(|provider| provider.api.is_match(&url))
-        });
+        let addressed = self.addressed(address);
         let guessed = named.is_some();
         let mut candidates: Vec<Candidate> = named
             .map(|provider| (provider, false))
@@ -144,15 +144,25 @@ impl Catalog {
         candidates
     }
 
-    fn find(&self, provider: usize, model: &str) -> Option<Found> {
+    /// The provider whose servers have this address.
+    pub(super) fn addressed(&self, address: Option<&str>) -> Option<usize> {
+        let url = names::server_url(address?)?;
+        self.data
+            .providers
+            .iter()
+            .position(|provider| provider.api.is_match(&url))
+    }
+
+    /// The entry for a model, in lower case, of this provider or of one it falls back on.
+    pub(super) fn find(&self, provider: usize, model: &str) -> Option<Found> {
         if names::is_opaque(model) {
             return None;
         }
-        let asked = &self.providers[provider];
+        let asked = &self.data.providers[provider];
         let is_vendor = |prefix: &str| match names::host(prefix) {
             Host::Listed(id) => self
                 .serves(asked)
-                .any(|owner| *self.providers[owner].id == *id),
+                .any(|owner| *self.data.providers[owner].id == *id),
             Host::Elsewhere | Host::Unknown => false,
         };
         names::spellings(model, is_vendor).iter().find_map(|name| {
@@ -166,14 +176,14 @@ impl Catalog {
     /// Looks in the provider, then in its fallbacks, not in theirs.
     fn find_spelled(&self, provider: usize, name: &str) -> Option<Found> {
         let find_in = |owner: usize| {
-            self.providers[owner].find(name).map(|model| Found {
+            self.data.providers[owner].find(name).map(|model| Found {
                 provider,
                 owner,
                 model,
             })
         };
         find_in(provider).or_else(|| {
-            self.providers[provider]
+            self.data.providers[provider]
                 .fallbacks
                 .iter()
                 .find_map(|owner| find_in(*owner))
@@ -181,7 +191,8 @@ impl Catalog {
     }
 
     fn serves<'a>(&'a self, provider: &'a Provider) -> impl Iterator<Item = usize> + 'a {
-        self.by_id
+        self.data
+            .by_id
             .get(&provider.id)
             .into_iter()
             .chain(&provider.fallbacks)
@@ -195,7 +206,9 @@ impl Catalog {
     fn guess(&self, asked: Asked, model: &str) -> Option<Found> {
         let prefix_only = match asked {
             Asked::Unknown => false,
-            Asked::Provider(at) if matches!(&*self.providers[at].id, "openai" | "anthropic") => {
+            Asked::Provider(at)
+                if matches!(&*self.data.providers[at].id, "openai" | "anthropic") =>
+            {
                 true
             }
             Asked::Provider(_) | Asked::Elsewhere => return None,
@@ -205,6 +218,7 @@ impl Catalog {
                 .split_once('/')
                 .and_then(|(prefix, rest)| match names::host(prefix) {
                     Host::Listed(id) => self
+                        .data
                         .by_id
                         .get(id)
                         .and_then(|provider| self.find(*provider, rest)),
@@ -219,7 +233,7 @@ impl Catalog {
                 .as_ref()
                 .is_some_and(|matcher| matcher.matches(model))
         };
-        let provider = self.providers.iter().position(claims)?;
+        let provider = self.data.providers.iter().position(claims)?;
         self.find(provider, model)
     }
 }

@@ -5,10 +5,11 @@
 //! immutable: share it, swap it whole.
 
 mod cache;
+mod layers;
 mod lookup;
-mod names;
+pub(crate) mod names;
 pub(crate) mod prices;
-mod source;
+pub(crate) mod source;
 
 use std::{
     collections::HashMap,
@@ -18,8 +19,8 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::lookup::Found;
-use self::{cache::Cache, prices::Tariff};
+use self::{cache::Cache, layers::Layer, prices::Tariff};
+pub(crate) use self::{layers::Terms, lookup::Found};
 use crate::{
     CatalogId,
     matching::{Matcher, Pattern},
@@ -28,9 +29,8 @@ use crate::{
 static EMBEDDED_JSON: &[u8] = include_bytes!("../../catalog/genai-prices.json");
 
 static EMBEDDED: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
-    Arc::new(
-        Catalog::from_json(EMBEDDED_JSON).expect("the embedded catalog is checked by the tests"),
-    )
+    let corrected = Catalog::from_json(EMBEDDED_JSON).map(|catalog| catalog.with_corrections());
+    Arc::new(corrected.expect("the embedded catalog is checked by the tests"))
 });
 
 /// Why a catalog was refused. None is worth a retry: the file itself is wrong.
@@ -73,9 +73,16 @@ impl CatalogError {
 /// An immutable snapshot of prices. Loading the embedded one takes a few milliseconds.
 pub struct Catalog {
     id: CatalogId,
+    data: Arc<Data>,
+    /// What stands above the entries, the first the highest.
+    layers: Vec<Layer>,
+    cache: Cache,
+}
+
+/// The entries of a catalog.
+struct Data {
     providers: Vec<Provider>,
     by_id: HashMap<Box<str>, usize>,
-    cache: Cache,
 }
 
 impl fmt::Debug for Catalog {
@@ -88,13 +95,13 @@ impl fmt::Debug for Catalog {
 }
 
 impl Catalog {
-    /// The catalog in this program, read at the first call.
+    /// The catalog in this program with the built-in corrections, read at the first call.
     #[must_use]
     pub fn embedded() -> Arc<Self> {
         Arc::clone(&EMBEDDED)
     }
 
-    /// The text of [`Catalog::embedded`], to store as a snapshot.
+    /// The text of the embedded catalog without corrections, to store as a snapshot.
     #[must_use]
     pub fn embedded_json() -> &'static [u8] {
         EMBEDDED_JSON
@@ -115,9 +122,9 @@ impl Catalog {
             .map(|(at, provider)| (provider.id.clone(), at))
             .collect();
         Ok(Self {
-            id: snapshot_id(json),
-            providers,
-            by_id,
+            id: snapshot_id(&[json]),
+            data: Arc::new(Data { providers, by_id }),
+            layers: Vec::new(),
             cache: Cache::default(),
         })
     }
@@ -129,7 +136,7 @@ impl Catalog {
     /// [`CatalogError::Pattern`] for the first that is not a regular expression. Unchecked, such a
     /// pattern matches nothing.
     pub fn check(&self) -> Result<(), CatalogError> {
-        self.providers.iter().try_for_each(|provider| {
+        self.data.providers.iter().try_for_each(|provider| {
             provider.check().map_err(|problem| CatalogError::Pattern {
                 provider: provider.id.to_string(),
                 problem,
@@ -137,7 +144,7 @@ impl Catalog {
         })
     }
 
-    /// Identity of this snapshot.
+    /// Identity of this snapshot: of the text that it was read from, and of the overrides above it.
     #[must_use]
     pub const fn id(&self) -> CatalogId {
         self.id
@@ -146,7 +153,8 @@ impl Catalog {
     /// How many models have an entry, over all providers.
     #[must_use]
     pub fn model_count(&self) -> usize {
-        self.providers
+        self.data
+            .providers
             .iter()
             .map(|provider| provider.models.len())
             .sum()
@@ -154,7 +162,7 @@ impl Catalog {
 
     /// Provider and model ids, in the order of the file.
     pub fn models(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.providers.iter().flat_map(|provider| {
+        self.data.providers.iter().flat_map(|provider| {
             provider
                 .models
                 .iter()
@@ -163,17 +171,19 @@ impl Catalog {
     }
 
     pub(crate) fn provider(&self, found: &Found) -> &Provider {
-        &self.providers[found.owner]
+        &self.data.providers[found.owner]
     }
 
     pub(crate) fn model(&self, found: &Found) -> &Model {
-        &self.providers[found.owner].models[found.model]
+        &self.data.providers[found.owner].models[found.model]
     }
 }
 
-fn snapshot_id(json: &[u8]) -> CatalogId {
+fn snapshot_id(parts: &[&[u8]]) -> CatalogId {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
     let mut id = CatalogId::default();
-    id.0.copy_from_slice(&Sha256::digest(json)[..8]);
+    id.0.copy_from_slice(&hash.finalize()[..8]);
     id
 }
 
@@ -266,14 +276,18 @@ mod tests {
         let catalog = Catalog::from_json(EMBEDDED_JSON).unwrap();
         catalog.check().unwrap();
         assert_eq!(
-            (catalog.providers.len(), catalog.model_count()),
+            (catalog.data.providers.len(), catalog.model_count()),
             (47, 2_330)
         );
         assert_eq!(
             catalog.id(),
             CatalogId([0x1a, 0x53, 0xa1, 0x30, 0x18, 0x2d, 0x74, 0x41])
         );
-        assert_eq!(Catalog::embedded().id(), catalog.id());
+        assert_ne!(
+            Catalog::embedded().id(),
+            catalog.id(),
+            "the corrections are part of the snapshot"
+        );
     }
 
     #[test]
@@ -322,9 +336,9 @@ mod tests {
             {"id": "c", "match": {"or": [{"equals": "big-2"}, {"equals": "small"}]}, "prices": {}}]}]"#;
         let catalog = Catalog::from_json(json).unwrap();
         let find = |name| {
-            catalog.providers[0]
+            catalog.data.providers[0]
                 .find(name)
-                .map(|at| &*catalog.providers[0].models[at].id)
+                .map(|at| &*catalog.data.providers[0].models[at].id)
         };
         assert_eq!(
             [find("big-1"), find("big-2"), find("small"), find("other")],

@@ -17,6 +17,21 @@ pub(super) enum Host {
     Unknown,
 }
 
+/// One spelling per provider: its id in the catalog, else its name in lower case.
+pub(crate) fn canonical(provider: &str) -> String {
+    match host(provider) {
+        Host::Listed(id) => id.to_owned(),
+        Host::Elsewhere | Host::Unknown => {
+            let name: String = provider.trim().chars().map(fold).collect();
+            if name.contains("watsonx") {
+                "watsonx".to_owned()
+            } else {
+                name
+            }
+        }
+    }
+}
+
 /// Reads a provider name as the conventions and the libraries write it: `gcp.vertex_ai`,
 /// `Azure-OpenAI`, `openai.responses`.
 pub(super) fn host(provider: &str) -> Host {

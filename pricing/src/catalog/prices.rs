@@ -205,7 +205,7 @@ impl Constraint {
 }
 
 impl Window {
-    fn contains(&self, at_us: i64) -> bool {
+    pub(crate) fn contains(&self, at_us: i64) -> bool {
         let time = at_us.rem_euclid(DAY_US);
         let (after, before) = (time >= self.from_us, time < self.until_us);
         if self.until_us < self.from_us {
@@ -245,18 +245,29 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
-    /// True when the variant is in force and `context` has every value that it asks for.
-    pub(crate) fn applies<'a>(
-        &self,
-        at_us: i64,
-        context: impl Fn(&str) -> Option<&'a str>,
-    ) -> bool {
-        let asked_for = |key: &str, value: &str| {
-            context(key).is_some_and(|own| own.eq_ignore_ascii_case(value))
-        };
+    /// True when the variant is in force and the request is of its kind.
+    pub(crate) fn applies(&self, at_us: i64, context: &Context<'_>) -> bool {
         self.constraint
             .is_none_or(|constraint| constraint.holds(at_us))
-            && self.when.iter().all(|(key, value)| asked_for(key, value))
+            && context.fulfils(&self.when)
+    }
+}
+
+/// The kind of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a>(pub(crate) [(&'static str, Option<&'a str>); 3]);
+
+impl Context<'_> {
+    /// True when the request has every value that is asked for.
+    pub(crate) fn fulfils(&self, when: &[(Box<str>, Box<str>)]) -> bool {
+        let value = |wanted: &str| {
+            self.0
+                .iter()
+                .find(|(key, _)| *key == wanted)
+                .and_then(|(_, value)| *value)
+        };
+        when.iter()
+            .all(|(key, wanted)| value(key).is_some_and(|value| value.eq_ignore_ascii_case(wanted)))
     }
 }
 

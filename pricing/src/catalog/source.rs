@@ -320,21 +320,22 @@ pub(crate) fn day(text: &str) -> Result<Day, String> {
 
 /// Reads `16:30:00Z` or `16:30:00+02:00` into microseconds since midnight UTC.
 fn time_of_day(text: &str) -> Result<i64, String> {
-    let no_time = || format!("{text:?} is no time of day");
-    let zone = text.find(['Z', '+', '-']).ok_or_else(no_time)?;
-    let time: Time = text[..zone].parse().map_err(|_| no_time())?;
-    let offset_minutes = match text[zone..].split_at(1) {
-        ("Z", "") => 0,
-        (sign, clock) => {
-            let (hours, minutes) = clock.split_once(':').ok_or_else(no_time)?;
-            let minutes = hours.parse::<i64>().map_err(|_| no_time())? * 60
-                + minutes.parse::<i64>().map_err(|_| no_time())?;
-            if sign == "-" { -minutes } else { minutes }
-        }
+    let read = || {
+        let zone = text.find(['Z', '+', '-'])?;
+        let offset_us = match text[zone..].split_at(1) {
+            ("Z", "") => 0,
+            ("-", offset) => -clock(offset)?,
+            (_, offset) => clock(offset)?,
+        };
+        Some((clock(&text[..zone])? - offset_us).rem_euclid(DAY_US))
     };
-    let local_us = time.duration_since(Time::midnight()).as_micros();
-    let local_us = i64::try_from(local_us).map_err(|_| no_time())?;
-    Ok((local_us - offset_minutes * 60_000_000).rem_euclid(DAY_US))
+    read().ok_or_else(|| format!("{text:?} is no time of day"))
+}
+
+/// Reads `16:30` or `16:30:00` into microseconds since midnight.
+pub(crate) fn clock(text: &str) -> Option<i64> {
+    let time: Time = text.parse().ok()?;
+    i64::try_from(time.duration_since(Time::midnight()).as_micros()).ok()
 }
 
 #[cfg(test)]
