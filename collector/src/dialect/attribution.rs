@@ -317,3 +317,95 @@ fn scalar(value: Value<'_>) -> Option<Cow<'_, str>> {
 fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Value::{Int, Str};
+
+    fn found(attributes: &[(&str, Value<'_>)]) -> Attribution {
+        let attributes = Attributes(attributes);
+        find(
+            attributes,
+            &Slots::read(attributes),
+            &mut Interner::default(),
+        )
+    }
+
+    fn tags(attribution: &Attribution) -> Vec<String> {
+        attribution
+            .tags
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect()
+    }
+
+    #[test]
+    fn standard_keys_come_before_those_of_libraries() {
+        let attribution = found(&[
+            (
+                "traceloop.association.properties.user_id",
+                Str("of traceloop"),
+            ),
+            ("user.id", Str("standard")),
+            (
+                "langfuse.observation.metadata.session_id",
+                Str("\"sess-1\""),
+            ),
+            ("ai.telemetry.functionId", Str("greeting")),
+            ("costflame.feature", Str("search")),
+        ]);
+        assert_eq!(attribution.user.as_deref(), Some("standard"));
+        assert_eq!(attribution.session.as_deref(), Some("sess-1"));
+        assert_eq!(attribution.feature.as_deref(), Some("search"));
+    }
+
+    #[test]
+    fn collects_tags_of_every_kind_without_noise() {
+        let attribution = found(&[
+            ("traceloop.association.properties.customer_id", Str("acme")),
+            ("traceloop.association.properties.langgraph_step", Int(3)),
+            (
+                "traceloop.association.properties.ls_provider",
+                Str("openai"),
+            ),
+            ("costflame.tag.tier", Str("gold")),
+            ("langsmith.span.tags", Str("feat:search, beta")),
+            (
+                "metadata",
+                Str(r#"{"user_id": 42, "plan": "free", "nested": {"prompt": "secret"}}"#),
+            ),
+            ("input.value", Str("a prompt")),
+        ]);
+        assert_eq!(
+            tags(&attribution),
+            [
+                "beta=true",
+                "customer_id=acme",
+                "feat=search",
+                "plan=free",
+                "tier=gold"
+            ]
+        );
+        assert_eq!(attribution.user.as_deref(), Some("42"));
+    }
+
+    #[test]
+    fn values_are_bounded() {
+        let long = "ü".repeat(4_000);
+        let keys: Vec<String> = (0..500)
+            .map(|at| format!("costflame.tag.{at:03}"))
+            .collect();
+        let mut attributes: Vec<_> = keys.iter().map(|key| (key.as_str(), Str(&long))).collect();
+        attributes.push(("user.id", Str(&long)));
+        let attribution = found(&attributes);
+        assert_eq!(attribution.tags.len(), MAX_TAGS);
+        assert!(
+            attribution
+                .tags
+                .iter()
+                .all(|(_, value)| value.len() <= MAX_VALUE)
+        );
+        assert!(attribution.user.is_some_and(|user| user.len() <= MAX_VALUE));
+    }
+}

@@ -35,6 +35,11 @@ mod pydantic_ai;
 mod strands;
 mod vercel;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use evidence::{Evidence, ModelCall, Recognised};
 pub use land::{Lander, land};
 pub use slots::{Key, Slot, Slots};

@@ -375,3 +375,111 @@ fn names_usage(key: &str) -> bool {
 fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn numbers(object: &UsageObject<'_>) -> [Option<u64>; 5] {
+        let said = &object.reported;
+        [
+            said.input,
+            said.output,
+            said.cache_read,
+            said.cache_write,
+            said.reasoning,
+        ]
+    }
+
+    #[test]
+    fn reads_the_objects_of_providers() {
+        let openai = read(
+            r#"{"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "service_tier": "flex",
+                "prompt_tokens_details": {"cached_tokens": 60, "audio_tokens": 5},
+                "completion_tokens_details": {"reasoning_tokens": 8, "audio_tokens": 3}}"#,
+        );
+        assert_eq!(
+            numbers(&openai),
+            [Some(100), Some(20), Some(60), None, Some(8)]
+        );
+        assert_eq!(
+            (openai.reported.audio_in, openai.reported.audio_out),
+            (Some(5), Some(3))
+        );
+        assert_eq!(
+            (openai.shape, openai.tier),
+            (Shape::Inclusive, Some("flex"))
+        );
+
+        let anthropic = read(
+            r#"{"cache_creation":{"ephemeral_1h_input_tokens":704,"ephemeral_5m_input_tokens":1679},
+                "cache_creation_input_tokens":2383,"cache_read_input_tokens":768,"input_tokens":1409,
+                "output_tokens":1265,"server_tool_use":{"web_search_requests":2}}"#,
+        );
+        assert_eq!(
+            numbers(&anthropic),
+            [Some(1409), Some(1265), Some(768), Some(2383), None]
+        );
+        assert_eq!(
+            (anthropic.reported.cache_write_1h, anthropic.shape),
+            (Some(704), Shape::Exclusive)
+        );
+        assert_eq!(
+            anthropic.reported.counters[Counter::WebSearches as usize],
+            2
+        );
+
+        let langfuse = read(
+            r#"{"input": 7, "output": 3, "total": 12, "input_cache_read": 2, "output_reasoning": 0}"#,
+        );
+        assert_eq!(
+            numbers(&langfuse),
+            [Some(7), Some(3), Some(2), None, Some(0)]
+        );
+        assert_eq!(langfuse.shape, Shape::Disjoint);
+    }
+
+    #[test]
+    fn reads_python() {
+        let litellm = read(
+            "{'completion_tokens': 805, 'prompt_tokens': 4854, 'completion_tokens_details': {'reasoning_tokens': 576}, \
+             'prompt_tokens_details': {'audio_tokens': None, 'cached_tokens': 1600}, 'service_tier': None}",
+        );
+        assert_eq!(
+            numbers(&litellm),
+            [Some(4854), Some(805), Some(1600), None, Some(576)]
+        );
+        assert_eq!(litellm.tier, None);
+        let printed = r#"{"raw": "ChatCompletion(id='c', usage=CompletionUsage(completion_tokens=9, prompt_tokens=40,
+            prompt_tokens_details=PromptTokensDetails(cached_tokens=30)))"}"#;
+        let found: Vec<_> = candidates(printed)
+            .filter(|object| object.reported.input.is_some())
+            .collect();
+        assert_eq!(
+            numbers(&found[0]),
+            [Some(40), Some(9), Some(30), None, None]
+        );
+    }
+
+    #[test]
+    fn reads_inside_a_response_only_below_usage() {
+        let response = r#"{"id":"resp_1","input_tokens":1,"text":"\"input_tokens\": 5","usage":{"input_tokens":7},"n":2}"#;
+        let found = read_inside(response);
+        assert_eq!((found.reported.input, found.id), (Some(7), Some("resp_1")));
+        assert_eq!(leading_id(response), Some("resp_1"));
+        assert_eq!(leading_id(r#"{"model":"m","id":"x"}"#), None);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in prop_oneof![".{0,200}", "[{}\\[\\]()'\"=:,\\\\ a-z0-9._-]{0,200}", "(usage[\"'=:]{0,3}[({]?.{0,12}){0,8}"]) {
+            let _ = read(&text);
+            for object in candidates(&text) {
+                prop_assert!(object.reported.input.unwrap_or(0) <= 1 << 53);
+            }
+            let _ = leading_id(&text);
+        }
+    }
+}
