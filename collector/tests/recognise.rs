@@ -8,13 +8,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
-    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use costflame_collector::{decode, dialect::Lander};
 use costflame_pricing::{Catalog, Counter, Normal, PriceRequest, Receipt, TokenClass, Usage, Usd};
-use costflame_profile::{Role, Span};
+use costflame_profile::{Role, Signal, Span};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -93,16 +92,23 @@ fn scenarios() -> Vec<PathBuf> {
         .collect()
 }
 
-fn inflated(path: &Path) -> Vec<u8> {
+/// The recorded body of a request as protobuf.
+fn body(path: &Path, limits: &decode::Limits) -> Vec<u8> {
     let body = fs::read(path).unwrap();
-    if !body.starts_with(&[0x1f, 0x8b]) {
-        return body;
+    let is_gzip = body.starts_with(&[0x1f, 0x8b]);
+    let encoding = if is_gzip {
+        decode::Encoding::Gzip
+    } else {
+        decode::Encoding::Identity
+    };
+    let plain = decode::inflate(encoding, &body, limits.max_request_bytes).unwrap();
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "json")
+    {
+        return decode::json_to_protobuf(Signal::Span, &plain, limits).unwrap();
     }
-    let mut plain = Vec::new();
-    flate2::read::GzDecoder::new(&body[..])
-        .read_to_end(&mut plain)
-        .unwrap();
-    plain
+    plain.into_owned()
 }
 
 /// The calls and aggregates of a scenario, and the number of its spans.
@@ -119,26 +125,20 @@ fn land(scenario: &Path, catalog: &Catalog) -> (Vec<Landed>, usize) {
         if !name.contains(".traces.") {
             continue;
         }
-        let body = inflated(&path);
-        if name.ends_with(".json") {
-            continue;
-        }
+        let limits = decode::Limits::default();
+        let body = body(&path, &limits);
         let mut lander = Lander::new(catalog);
-        decode::walk_traces(
-            &body,
-            &decode::Limits::default(),
-            |resource, scope, span| {
-                spans += 1;
-                let numbers = numbers(span.attributes);
-                let (span, receipt) = lander.read(resource, scope, span);
-                assert_eq!(receipt.is_some(), span.role != Role::Plain);
-                landed.extend(receipt.map(|receipt| Landed {
-                    span,
-                    receipt,
-                    numbers: numbers.clone(),
-                }));
-            },
-        )
+        decode::walk_traces(&body, &limits, |resource, scope, span| {
+            spans += 1;
+            let numbers = numbers(span.attributes);
+            let (span, receipt) = lander.read(resource, scope, span);
+            assert_eq!(receipt.is_some(), span.role != Role::Plain);
+            landed.extend(receipt.map(|receipt| Landed {
+                span,
+                receipt,
+                numbers: numbers.clone(),
+            }));
+        })
         .unwrap();
     }
     (landed, spans)

@@ -1,5 +1,7 @@
 //! What a span shows, and the readings that all dialects share.
 
+use std::collections::BTreeMap;
+
 use costflame_pricing::{Accounting, Counter, Flag, Flags, ReportedUsage, Usd};
 use costflame_profile::{FrameKind, Role};
 
@@ -339,7 +341,8 @@ pub(super) fn add_reasoning(call: &mut ModelCall<'_>) {
 /// Input and output are taken only together with the object's own way of counting.
 pub(super) fn complete<'a>(call: &mut ModelCall<'a>, object: &UsageObject<'a>) {
     let (said, more) = (&mut call.reported, &object.reported);
-    if said.input.is_none() && said.output.is_none() {
+    let has_whole = more.input.is_some() || more.output.is_some();
+    if has_whole && said.input.is_none() && said.output.is_none() {
         (said.input, said.output, said.total) = (more.input, more.output, more.total);
         call.accounting = match object.shape {
             Shape::Inclusive => Accounting::Spec,
@@ -453,10 +456,7 @@ pub(super) fn google_if_gemini(model: Option<&str>) -> Option<&'static str> {
 
 /// The usage object in a slot.
 pub(super) fn usage_object<'a>(slots: &Slots<'a>, slot: Slot) -> Option<UsageObject<'a>> {
-    slots
-        .value(slot)
-        .and_then(|value| value.as_text())
-        .map(usage_object::read)
+    slots.value(slot).map(usage_object::read_value)
 }
 
 /// A cost in USD. Zero means that the emitter knew no price.
@@ -468,4 +468,14 @@ pub(super) fn cost(value: Value<'_>) -> Option<Usd> {
         _ => None,
     };
     usd.filter(|usd| usd.0 > 0)
+}
+
+/// The cost in a JSON object of costs: `total` or `total_cost`, else the sum of the parts.
+pub(super) fn total_cost(text: &str) -> Option<Usd> {
+    let parts: BTreeMap<String, f64> = serde_json::from_str(text).ok()?;
+    let total = parts
+        .get("total")
+        .or_else(|| parts.get("total_cost"))
+        .copied();
+    cost(Value::Double(total.unwrap_or_else(|| parts.values().sum())))
 }

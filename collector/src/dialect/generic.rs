@@ -7,9 +7,10 @@ use super::{
     Dialect,
     evidence::{self, Evidence, Operation, Recognised},
     slots::Slot::{
-        self, CacheRead, CacheWrite, Input, Model, Output, ProviderHint, Reasoning, RequestModel,
-        ResponseId, ResponseModel, ResponseTier, Total, UsageObject,
+        self, CacheRead, CacheWrite, Input, Metadata, Model, Output, ProviderHint, Reasoning,
+        RequestModel, ResponseId, ResponseModel, ResponseTier, Total, UsageObject,
     },
+    usage_object,
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
@@ -69,12 +70,16 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("reasoning_output_tokens", Reasoning),
         ("reasoning_tokens", Reasoning),
         ("thoughts_token_count", Reasoning),
+        ("llm.token.counts", UsageObject),
+        ("langwatch.metrics", UsageObject),
+        ("braintrust.metrics", UsageObject),
         ("llm.usage", UsageObject),
         ("usage", UsageObject),
         ("usage_metadata", UsageObject),
         ("token_usage", UsageObject),
         ("response.usage", UsageObject),
         ("llm.response.usage", UsageObject),
+        ("braintrust.metadata", Metadata),
         ("llm.request.model", RequestModel),
         ("request.model", RequestModel),
         ("llm.response.model", ResponseModel),
@@ -102,6 +107,8 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
     let mut call = evidence.model_call();
     if let Some(usage) = evidence::usage_object(evidence.slots, Slot::UsageObject) {
         evidence::complete(&mut call, &usage);
+        let metadata = || evidence.slots.value(Metadata).map(usage_object::read_value);
+        call.request_model = call.request_model.or_else(|| metadata()?.model);
     }
     if !call.has_usage() {
         return Recognised::step();

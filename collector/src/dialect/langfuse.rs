@@ -1,8 +1,5 @@
 //! Langfuse SDK: observations whose usage is a JSON object, in Langfuse's own disjoint form or in the provider's.
 
-use std::collections::BTreeMap;
-
-use costflame_pricing::Usd;
 use costflame_profile::FrameKind;
 
 use super::{
@@ -43,7 +40,9 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
         .span
         .attributes
         .text("langfuse.observation.cost_details");
-    call.reported_cost = call.reported_cost.or_else(|| costs.and_then(total_cost));
+    call.reported_cost = call
+        .reported_cost
+        .or_else(|| costs.and_then(evidence::total_cost));
     match evidence.attribute(TYPE) {
         Some("generation" | "embedding") => evidence.call_if_any(call),
         Some("agent") => Recognised::aggregate(FrameKind::Agent, None, call),
@@ -52,14 +51,4 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
         Some(_) => Recognised::aggregate(FrameKind::Step, None, call),
         None => evidence.judge(call),
     }
-}
-
-/// `total`, else the sum of the parts.
-fn total_cost(text: &str) -> Option<Usd> {
-    let parts: BTreeMap<String, f64> = serde_json::from_str(text).ok()?;
-    let total = parts
-        .get("total")
-        .copied()
-        .unwrap_or_else(|| parts.values().sum());
-    evidence::cost(crate::decode::Value::Double(total))
 }

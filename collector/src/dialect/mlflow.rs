@@ -11,6 +11,7 @@ use super::{
 };
 
 const TYPE: &str = "mlflow.spanType";
+const COST: &str = "mlflow.llm.cost";
 
 pub(super) const DIALECT: Dialect = Dialect {
     name: "mlflow",
@@ -44,6 +45,10 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
             .response_id
             .or_else(|| usage_object::leading_id(response));
     }
+    let cost = evidence.span.attributes.text(COST);
+    call.reported_cost = call
+        .reported_cost
+        .or_else(|| cost.and_then(evidence::total_cost));
     match evidence.attribute(TYPE) {
         Some("CHAT_MODEL" | "LLM" | "EMBEDDING" | "RERANKER") => evidence.call_if_any(call),
         Some("AGENT") => Recognised::aggregate(FrameKind::Agent, None, call),

@@ -22,6 +22,7 @@ mod codex;
 mod gemini_cli;
 mod generic;
 mod google_adk;
+mod haystack;
 mod langfuse;
 mod langsmith;
 mod litellm;
@@ -32,6 +33,7 @@ mod openlit;
 mod openllmetry;
 mod otel;
 mod pydantic_ai;
+mod scan;
 mod strands;
 mod vercel;
 
@@ -77,6 +79,7 @@ pub static DIALECTS: &[Dialect] = &[
     openlit::DIALECT,
     strands::DIALECT,
     google_adk::DIALECT,
+    haystack::DIALECT,
     langsmith::DIALECT,
     openinference::DIALECT,
     openllmetry::DIALECT,

@@ -385,3 +385,70 @@ fn dialects_agree_on_what_a_key_says() {
     }
     assert!(DIALECTS.len() <= 32, "telltales are bits of a u32");
 }
+
+#[test]
+fn usage_may_be_a_map_or_json_beside_the_numbers() {
+    // KeyValueList { "input_tokens": 9, "details": { "cached_tokens": "4" } }
+    let details = b"\x0a\x14\x0a\x0dcached_tokens\x12\x03\x0a\x014";
+    let mut map = b"\x0a\x12\x0a\x0cinput_tokens\x12\x02\x18\x09".to_vec();
+    map.extend_from_slice(b"\x0a\x23\x0a\x07details\x12\x18\x32\x16");
+    map.extend_from_slice(details);
+    let attributes = [
+        ("mlflow.spanType", Str("\"LLM\"")),
+        ("mlflow.chat.tokenUsage", Value::Map(&map)),
+        ("mlflow.llm.cost", Str(r#"{"total_cost": 0.5}"#)),
+    ];
+    let call = judge("mlflow", "chat", &attributes).call.unwrap();
+    assert_eq!(
+        (call.reported.input, call.reported.cache_read),
+        (Some(9), Some(4))
+    );
+    assert_eq!(call.reported_cost.map(|cost| cost.0), Some(500_000_000_000));
+
+    let details = [
+        ("langsmith.span.kind", Str("llm")),
+        USAGE[0],
+        (
+            "gen_ai.usage.input_token_details",
+            Str(r#"{"cache_read": 60, "audio": 5}"#),
+        ),
+        (
+            "gen_ai.usage.output_token_details",
+            Str(r#"{"reasoning": 3}"#),
+        ),
+    ];
+    let said = judge("langsmith", "ChatOpenAI", &details)
+        .call
+        .unwrap()
+        .reported;
+    assert_eq!(
+        (said.input, said.cache_read, said.audio_in, said.reasoning),
+        (Some(100), Some(60), Some(5), Some(3))
+    );
+}
+
+#[test]
+fn haystack_says_usage_in_what_a_component_returned() {
+    let output = r#"{"replies": [{"role": "assistant", "meta": {"model": "gpt-4o-mini-2024-07-18", "usage":
+        {"prompt_tokens": 40, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 30}}}}]}"#;
+    let attributes = [
+        ("haystack.component.type", Str("OpenAIChatGenerator")),
+        ("haystack.component.name", Str("llm")),
+        ("haystack.component.output", Str(output)),
+    ];
+    let generator = judge("haystack", "haystack.component.run", &attributes);
+    let call = generator.call.unwrap();
+    assert_eq!(
+        (generator.role, call.provider, call.response_model),
+        (Role::Call, Some("openai"), Some("gpt-4o-mini-2024-07-18"))
+    );
+    assert_eq!(
+        (call.reported.input, call.reported.cache_read),
+        (Some(40), Some(30))
+    );
+    let agent = [("haystack.component.type", Str("Agent")), attributes[2]];
+    assert_eq!(
+        judge("haystack", "haystack.component.run", &agent).role,
+        Role::Aggregate
+    );
+}

@@ -1,15 +1,16 @@
-//! Usage objects as text: a provider's `usage` in JSON, in Python's `repr`, or somewhere inside a response.
+//! Usage objects: a provider's `usage` as JSON, as a map, in Python's `repr`, or somewhere inside a response.
 //!
-//! Nothing but numbers under known names and the service tier is taken; all other text is skipped over.
+//! Nothing but numbers under known names, the service tier, the model and the response's id is taken.
 
 use costflame_pricing::{Counter, ReportedUsage};
 
-/// Text beyond this is not looked at.
-const MAX_TEXT: usize = 256 * 1024;
+use super::scan::{Leaf, MAX_TEXT, Path, scan_map, scan_text};
+use crate::decode::Value;
+
 /// Places that are looked at for an object outside the structure.
 const MAX_CANDIDATES: usize = 16;
-/// Keys are remembered down to this depth.
-const MAX_DEPTH: usize = 16;
+/// Longest id or model that is taken, in bytes.
+const MAX_NAME: usize = 200;
 
 /// How the object counts cached and cache-written tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,26 +33,50 @@ pub struct UsageObject<'a> {
     pub shape: Shape,
     /// The service tier.
     pub tier: Option<&'a str>,
-    /// `id` at the top.
-    pub id: Option<&'a str>,
+    /// The model that answered, if the object is inside its response.
+    pub model: Option<&'a str>,
 }
 
 /// Reads a text that is a usage object.
 #[must_use]
 pub fn read(text: &str) -> UsageObject<'_> {
-    Scan::new(text, false).run()
+    read_named(text, "")
+}
+
+/// Reads a usage object that stands under a key: `input_token_details` tells whose `audio` is meant.
+#[must_use]
+pub fn read_named<'a>(text: &'a str, name: &'a str) -> UsageObject<'a> {
+    let mut reader = Reader::default();
+    scan_text(text, name, |path, key, leaf| reader.leaf(path, key, leaf));
+    reader.finish()
+}
+
+/// Reads a value that is a usage object, as text or as a map.
+#[must_use]
+pub fn read_value(value: Value<'_>) -> UsageObject<'_> {
+    let mut reader = Reader::default();
+    match value {
+        Value::Str(text) => scan_text(text, "", |path, key, leaf| reader.leaf(path, key, leaf)),
+        value => scan_map(value, "", |path, key, leaf| reader.leaf(path, key, leaf)),
+    }
+    reader.finish()
 }
 
 /// Reads the usage object inside a response: what lies below a key that names usage.
 #[must_use]
 pub fn read_inside(text: &str) -> UsageObject<'_> {
-    Scan::new(text, true).run()
+    let mut reader = Reader {
+        only_below_usage: true,
+        ..Reader::default()
+    };
+    scan_text(text, "", |path, key, leaf| reader.leaf(path, key, leaf));
+    reader.finish()
 }
 
 /// Usage objects in a response, the likeliest first: where its structure says so, then wherever something after the word
 /// `usage` looks like one, for instance in Python text within JSON. What only looks like one may be what a model said.
 pub fn candidates(text: &str) -> impl Iterator<Item = UsageObject<'_>> {
-    let text = cut(text, MAX_TEXT);
+    let text = &text[..text.floor_char_boundary(MAX_TEXT)];
     let loose = text
         .match_indices("usage")
         .take(MAX_CANDIDATES)
@@ -61,232 +86,110 @@ pub fn candidates(text: &str) -> impl Iterator<Item = UsageObject<'_>> {
 
 /// The object in `_metadata": {…}`, `': {…}`, `=CompletionUsage(…)`.
 fn object_after(text: &str) -> Option<&str> {
-    let name = |text: &'_ str| {
-        text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_')
-            .len()
-    };
-    let rest = &text[text.len() - name(text)..];
-    let rest = rest.trim_start_matches(['"', '\'']).trim_start();
-    let rest = rest.strip_prefix([':', '='])?.trim_start();
-    let rest = &rest[rest.len() - name(rest)..];
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let rest = text
+        .trim_start_matches(is_name)
+        .trim_start_matches(['"', '\''])
+        .trim_start();
+    let rest = rest
+        .strip_prefix([':', '='])?
+        .trim_start()
+        .trim_start_matches(is_name);
     rest.starts_with(['{', '(']).then_some(rest)
 }
 
 /// The `id` a response in JSON begins with.
 #[must_use]
 pub fn leading_id(text: &str) -> Option<&str> {
-    let after = |text: &'_ str, token| -> Option<usize> {
-        text.trim_start().strip_prefix(token).map(str::len)
-    };
-    let mut rest = text;
-    for token in ["{", "\"id\"", ":", "\""] {
-        rest = &rest[rest.len() - after(rest, token)?..];
-    }
+    let rest = text
+        .trim_start()
+        .strip_prefix('{')?
+        .trim_start()
+        .strip_prefix("\"id\"")?;
+    let rest = rest
+        .trim_start()
+        .strip_prefix(':')?
+        .trim_start()
+        .strip_prefix('"')?;
     let id = &rest[..rest.find('"')?];
-    (!id.is_empty() && id.len() <= 200).then_some(id)
+    is_name(id).then_some(id)
 }
 
-struct Scan<'a> {
-    rest: &'a str,
-    keys: [&'a str; MAX_DEPTH],
-    depth: usize,
-    /// Depth below which numbers count, if they only count below a key that names usage.
-    usage_depth: Option<usize>,
-    only_inside: bool,
-    key: Option<&'a str>,
+fn is_name(text: &str) -> bool {
+    !matches!(text, "" | "null" | "None") && text.len() <= MAX_NAME
+}
+
+/// Collects what the leaves of one object say.
+#[derive(Default)]
+struct Reader<'a> {
     found: UsageObject<'a>,
-    anthropic_names: bool,
+    only_below_usage: bool,
+    has_anthropic_names: bool,
 }
 
-enum Leaf<'a> {
-    Number(f64),
-    Text(&'a str),
-}
-
-impl<'a> Scan<'a> {
-    fn new(text: &'a str, only_inside: bool) -> Self {
-        Self {
-            rest: cut(text, MAX_TEXT),
-            keys: [""; MAX_DEPTH],
-            depth: 0,
-            usage_depth: None,
-            only_inside,
-            key: None,
-            found: UsageObject::default(),
-            anthropic_names: false,
-        }
-    }
-
-    fn run(mut self) -> UsageObject<'a> {
-        while let Some(first) = self.rest.bytes().next() {
-            match first {
-                b'{' | b'[' | b'(' => self.open(),
-                b'}' | b']' | b')' => {
-                    self.close();
-                    if self.depth == 0 {
-                        break;
-                    }
-                }
-                b'"' | b'\'' => self.quoted(first),
-                b'0'..=b'9' | b'-' => self.number(),
-                _ if first.is_ascii_alphabetic() || first == b'_' => self.word(),
-                _ => self.skip_char(),
-            }
-        }
-        let said = &self.found.reported;
-        if self.found.shape == Shape::Inclusive && self.anthropic_names && said.input.is_some() {
+impl<'a> Reader<'a> {
+    fn finish(mut self) -> UsageObject<'a> {
+        let is_whole = self.found.reported.input.is_some();
+        if self.found.shape == Shape::Inclusive && self.has_anthropic_names && is_whole {
             self.found.shape = Shape::Exclusive;
         }
         self.found
     }
 
-    fn skip_char(&mut self) {
-        let mut chars = self.rest.chars();
-        chars.next();
-        self.rest = chars.as_str();
-    }
-
-    fn open(&mut self) {
-        let key = self.key.take().unwrap_or("");
-        if let Some(place) = self.keys.get_mut(self.depth) {
-            *place = key;
-        }
-        self.depth += 1;
-        if self.usage_depth.is_none() && names_usage(key) {
-            self.usage_depth = Some(self.depth);
-        }
-        self.rest = &self.rest[1..];
-    }
-
-    fn close(&mut self) {
-        self.key = None;
-        self.depth = self.depth.saturating_sub(1);
-        if self.usage_depth.is_some_and(|depth| self.depth < depth) {
-            self.usage_depth = None;
-        }
-        self.rest = &self.rest[1..];
-    }
-
-    fn quoted(&mut self, quote: u8) {
-        let bytes = self.rest.as_bytes();
-        let mut end = 1;
-        while end < bytes.len() && bytes[end] != quote {
-            end += if bytes[end] == b'\\' { 2 } else { 1 };
-        }
-        let text = self.rest.get(1..end).unwrap_or("");
-        self.rest = self.rest.get(end + 1..).unwrap_or("");
-        self.text_or_key(text);
-    }
-
-    fn word(&mut self) {
-        let end = self
-            .rest
-            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-            .unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        if rest.starts_with('(') {
-            return; // the type in Python's `Usage(input_tokens=1)`
-        }
-        self.text_or_key(word);
-    }
-
-    /// Text before `:` or `=` is a key.
-    fn text_or_key(&mut self, text: &'a str) {
-        let after = self.rest.trim_start();
-        if let Some(rest) = after.strip_prefix(':').or_else(|| after.strip_prefix('=')) {
-            self.rest = rest;
-            self.key = Some(text);
-            return;
-        }
-        if let Some(key) = self.key.take() {
-            self.leaf(key, Leaf::Text(text));
-        }
-    }
-
-    fn number(&mut self) {
-        let end = self
-            .rest
-            .find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E')))
-            .unwrap_or(self.rest.len());
-        let (number, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        if let (Some(key), Ok(number)) = (self.key.take(), number.parse()) {
-            self.leaf(key, Leaf::Number(number));
-        }
-    }
-
-    fn leaf(&mut self, key: &'a str, leaf: Leaf<'a>) {
-        if self.depth == 1 && key == "id" {
-            if let Leaf::Text(id) = leaf {
-                self.found.id = self.found.id.or(Some(id));
+    fn leaf(&mut self, path: &Path<'a>, key: &'a str, leaf: Leaf<'a>) {
+        match leaf {
+            Leaf::Text(text) => self.text(key, text),
+            Leaf::Number(number) => {
+                let is_count = number >= 0.0
+                    && number <= (1_u64 << 53) as f64
+                    && number.fract().total_cmp(&0.0).is_eq();
+                let counts =
+                    !self.only_below_usage || path.known().iter().any(|key| names_usage(key));
+                if is_count && counts {
+                    self.count(path, key, number as u64);
+                }
             }
-            return;
-        }
-        if matches!(key, "service_tier" | "serviceTier") {
-            if let Leaf::Text(tier) = leaf
-                && !matches!(tier, "null" | "None")
-            {
-                self.found.tier = self.found.tier.or(Some(tier));
-            }
-            return;
-        }
-        if self.only_inside && self.usage_depth.is_none() {
-            return;
-        }
-        if let Leaf::Number(number) = leaf
-            && number >= 0.0
-            && number <= (1_u64 << 53) as f64
-            && number.fract().total_cmp(&0.0).is_eq()
-        {
-            self.count(key, number as u64);
         }
     }
 
-    fn count(&mut self, key: &str, count: u64) {
-        let parent = self
-            .depth
-            .checked_sub(1)
-            .and_then(|last| self.keys.get(last))
-            .copied()
-            .unwrap_or("");
-        if matches!(
-            key,
-            "cache_read_input_tokens" | "cache_creation_input_tokens"
-        ) || key.starts_with("cacheWriteInput")
-        {
-            self.anthropic_names = true;
+    fn text(&mut self, key: &str, text: &'a str) {
+        let text = Some(text).filter(|text| is_name(text));
+        match key {
+            "service_tier" | "serviceTier" => self.found.tier = self.found.tier.or(text),
+            "model" => self.found.model = self.found.model.or(text),
+            _ => {}
         }
-        if self.depth == 1 && matches!(key, "input" | "output") {
-            self.found.shape = Shape::Disjoint;
-        }
+    }
+
+    fn count(&mut self, path: &Path<'_>, key: &str, count: u64) {
+        let counters = &mut self.found.reported.counters;
         match key {
             "web_search_requests" | "num_search_queries" => {
-                return self.units(Counter::WebSearches, count);
+                counters[Counter::WebSearches as usize] = count
             }
-            "search_units" => return self.units(Counter::SearchUnits, count),
+            "search_units" => counters[Counter::SearchUnits as usize] = count,
+            "cache_read_input_tokens" | "cache_creation_input_tokens" | "cacheWriteInputTokens" => {
+                self.has_anthropic_names = true;
+            }
+            "input" | "output" if path.depth == 1 => self.found.shape = Shape::Disjoint,
             _ => {}
         }
         // Aliases repeat one number, and some of them are filled with a zero.
-        if let Some(part) = part(&mut self.found.reported, parent, key, self.depth)
+        if let Some(part) = part(&mut self.found.reported, path, key)
             && part.unwrap_or(0) == 0
         {
             *part = Some(count);
         }
-    }
-
-    fn units(&mut self, counter: Counter, count: u64) {
-        self.found.reported.counters[counter as usize] = count;
     }
 }
 
 /// Where a number belongs.
 fn part<'u>(
     said: &'u mut ReportedUsage,
-    parent: &str,
+    path: &Path<'_>,
     key: &str,
-    depth: usize,
 ) -> Option<&'u mut Option<u64>> {
+    let (parent, depth) = (path.parent(), path.depth);
     Some(match key {
         "input" if depth == 1 => &mut said.input,
         "output" if depth == 1 => &mut said.output,
@@ -316,6 +219,7 @@ fn part<'u>(
         | "input_cached_tokens"
         | "input_cache_read"
         | "prompt_cache_hit_tokens"
+        | "prompt_cached_tokens"
         | "cache_read" => &mut said.cache_read,
         "cache_creation_input_tokens"
         | "cacheCreationInputTokens"
@@ -339,7 +243,8 @@ fn part<'u>(
         | "thoughts_token_count"
         | "reasoning_output_tokens"
         | "output_reasoning"
-        | "output_reasoning_tokens" => &mut said.reasoning,
+        | "output_reasoning_tokens"
+        | "completion_reasoning_tokens" => &mut said.reasoning,
         "reasoning" if is_part_of_output(parent) => &mut said.reasoning,
         "input_audio" | "input_audio_tokens" => &mut said.audio_in,
         "output_audio" | "output_audio_tokens" => &mut said.audio_out,
@@ -369,11 +274,6 @@ fn names_usage(key: &str) -> bool {
             | "tokenUsage"
             | "server_tool_use"
     )
-}
-
-/// The first `most` bytes, to a character's end.
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
 }
 
 #[cfg(test)]
@@ -467,7 +367,7 @@ mod tests {
     fn reads_inside_a_response_only_below_usage() {
         let response = r#"{"id":"resp_1","input_tokens":1,"text":"\"input_tokens\": 5","usage":{"input_tokens":7},"n":2}"#;
         let found = read_inside(response);
-        assert_eq!((found.reported.input, found.id), (Some(7), Some("resp_1")));
+        assert_eq!(found.reported.input, Some(7));
         assert_eq!(leading_id(response), Some("resp_1"));
         assert_eq!(leading_id(r#"{"model":"m","id":"x"}"#), None);
     }
