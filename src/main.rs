@@ -1,3 +1,60 @@
-//! The costflame binary.
+//! The costflame binary: command line, configuration, wiring; nothing else.
 
-fn main() {}
+mod cli;
+mod config;
+mod db;
+mod demo;
+mod import;
+mod log;
+mod prices;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let args = cli::with_default_command(std::env::args_os().collect());
+    let command =
+        match config::with_file_and_environment(Cli::command(), cli::config_path(&args).as_deref())
+        {
+            Ok(command) => command,
+            Err(error) => return fail(&error),
+        };
+    let cli = match command
+        .try_get_matches_from(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
+        Ok(cli) => cli,
+        Err(error) => return answer(&error),
+    };
+    let result = match cli.command {
+        Command::Serve(config) => serve::run(&config),
+        Command::Db(config) => db::run(&config),
+        Command::Demo(config) => demo::run(&config),
+        Command::Import(config) => import::run(&config),
+    };
+    result.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+}
+
+/// Help and version go to standard output with code 0, mistakes to standard error with code 1.
+fn answer(error: &clap::Error) -> ExitCode {
+    // Nothing sensible is left to do when the terminal is gone.
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the log may not be set up when this runs"
+)]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("costflame: {error:#}");
+    ExitCode::FAILURE
+}

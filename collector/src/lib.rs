@@ -2,8 +2,9 @@
 //!
 //! A request's way: [`receive`] reads it within bounds and answers it, [`decode`] walks its spans,
 //! a [`dialect`] recognises and prices each, and [`commit`] makes them durable, many requests in
-//! one transaction. The answer goes out after COMMIT, never before. [`service`] puts the parts
-//! together, [`health`] and [`metrics`] show how they are.
+//! one transaction. The answer goes out after COMMIT, never before. Traces that have gone quiet are
+//! then put together ([`settle`]). [`service`] puts the parts together, [`health`] and [`metrics`]
+//! show how they are.
 
 pub mod commit;
 pub mod decode;
@@ -12,6 +13,7 @@ pub mod health;
 pub mod metrics;
 pub mod receive;
 pub mod service;
+pub mod settle;
 
 pub use receive::{CommitConfig, ReceiverConfig};
 pub use service::{Collector, Listeners};

@@ -87,6 +87,15 @@ pub struct MarkId {
     pub(crate) id: i64,
 }
 
+impl MarkId {
+    /// A place that a test makes up; real ones come from [`crate::Store::marks_after`].
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub const fn new(tx: i64, id: i64) -> Self {
+        Self { tx, id }
+    }
+}
+
 /// One commit touched one trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {

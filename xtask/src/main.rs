@@ -1,3 +1,30 @@
-//! Development tasks.
+//! Development tasks: `cargo xtask test`, `cargo xtask soak`, `cargo xtask bench`.
 
-fn main() {}
+mod bench;
+mod run;
+mod soak;
+mod test;
+mod tools;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Development tasks of costflame.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+enum Task {
+    /// Install or find what the tests need, then run all of them
+    Test(test::Options),
+    /// The tests that take long: many crash rounds
+    Soak(soak::Options),
+    /// Benchmarks
+    Bench(bench::Options),
+}
+
+fn main() -> Result<()> {
+    match Task::parse() {
+        Task::Test(options) => test::run(&options),
+        Task::Soak(options) => soak::run(&options),
+        Task::Bench(options) => bench::run(&options),
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Cache, Catalog,
     lookup::{Models, Resolved},
-    names, snapshot_id,
+    names, snapshot_hash,
 };
 use crate::{
     CatalogId, Flag,
@@ -77,9 +77,9 @@ impl Catalog {
             flag,
             entries: Arc::clone(&overrides.entries),
         };
-        let CatalogId(below) = self.id;
+        let CatalogId(below) = self.id();
         Self {
-            id: snapshot_id(&[&below, overrides.text.as_bytes()]),
+            sha256: snapshot_hash(&[&below, overrides.text.as_bytes()]),
             data: Arc::clone(&self.data),
             layers: std::iter::once(top)
                 .chain(self.layers.iter().cloned())

@@ -72,7 +72,7 @@ impl CatalogError {
 
 /// An immutable snapshot of prices. Loading the embedded one takes a few milliseconds.
 pub struct Catalog {
-    id: CatalogId,
+    sha256: [u8; 32],
     data: Arc<Data>,
     /// What stands above the entries, the first the highest.
     layers: Vec<Layer>,
@@ -88,7 +88,7 @@ struct Data {
 impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Catalog")
-            .field("id", &self.id)
+            .field("id", &self.id())
             .field("models", &self.model_count())
             .finish_non_exhaustive()
     }
@@ -122,7 +122,7 @@ impl Catalog {
             .map(|(at, provider)| (provider.id.clone(), at))
             .collect();
         Ok(Self {
-            id: snapshot_id(&[json]),
+            sha256: snapshot_hash(&[json]),
             data: Arc::new(Data { providers, by_id }),
             layers: Vec::new(),
             cache: Cache::default(),
@@ -146,8 +146,16 @@ impl Catalog {
 
     /// Identity of this snapshot: of the text that it was read from, and of the overrides above it.
     #[must_use]
-    pub const fn id(&self) -> CatalogId {
-        self.id
+    pub fn id(&self) -> CatalogId {
+        let mut id = CatalogId::default();
+        id.0.copy_from_slice(&self.sha256[..8]);
+        id
+    }
+
+    /// The whole hash that [`Catalog::id`] is the beginning of.
+    #[must_use]
+    pub const fn sha256(&self) -> [u8; 32] {
+        self.sha256
     }
 
     /// How many models have an entry, over all providers.
@@ -179,12 +187,10 @@ impl Catalog {
     }
 }
 
-fn snapshot_id(parts: &[&[u8]]) -> CatalogId {
+fn snapshot_hash(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| hash.update(part));
-    let mut id = CatalogId::default();
-    id.0.copy_from_slice(&hash.finalize()[..8]);
-    id
+    hash.finalize().into()
 }
 
 /// Who bills, with its models in the order in which they are tried.

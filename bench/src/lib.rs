@@ -1,0 +1,3 @@
+//! Load for costflame: seeded agent traces as pre-serialised OTLP bodies.
+
+pub mod load;

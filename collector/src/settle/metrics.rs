@@ -1,0 +1,71 @@
+//! What the settler counts.
+
+use std::{sync::atomic::AtomicI64, time::Duration};
+
+use costflame_store::SettleReport;
+use prometheus_client::{
+    metrics::{
+        counter::Counter,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+/// Counters of settling; cloning shares them.
+#[derive(Clone, Debug)]
+pub struct SettleMetrics {
+    traces: Counter,
+    calls: Counter,
+    elections: Counter,
+    waiting: Gauge<i64, AtomicI64>,
+    seconds: Histogram,
+}
+
+impl SettleMetrics {
+    /// Registers them.
+    #[must_use]
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            traces: Counter::default(),
+            calls: Counter::default(),
+            elections: Counter::default(),
+            waiting: Gauge::default(),
+            seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
+        };
+        registry.register(
+            "traces_settled",
+            "Traces settled, again or for the first time.",
+            metrics.traces.clone(),
+        );
+        registry.register(
+            "calls_settled",
+            "Calls written by settling.",
+            metrics.calls.clone(),
+        );
+        let help = "Calls of other traces that won or lost an election.";
+        registry.register("elections", help, metrics.elections.clone());
+        registry.register(
+            "traces_waiting",
+            "Traces with spans that are not settled.",
+            metrics.waiting.clone(),
+        );
+        registry.register(
+            "settle_seconds",
+            "Time of one settle transaction.",
+            metrics.seconds.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn settled(&self, report: &SettleReport, time: Duration) {
+        self.traces.inc_by(report.traces as u64);
+        self.calls.inc_by(report.calls as u64);
+        self.elections.inc_by(report.elections as u64);
+        self.seconds.observe(time.as_secs_f64());
+    }
+
+    pub(super) fn waiting(&self, traces: usize) {
+        self.waiting.set(i64::try_from(traces).unwrap_or(i64::MAX));
+    }
+}

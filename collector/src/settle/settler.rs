@@ -1,0 +1,192 @@
+//! The task that owns lanes, watches their marks and settles the traces that are due.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use costflame_store::{Lease, MarkId, Store, StoreError};
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    metrics::SettleMetrics,
+    schedule::{Schedule, SettleTimes},
+};
+
+/// How long a lane stays ours without renewal: a dead collector's traces wait at most this long.
+const LEASE: Duration = Duration::from_secs(10);
+/// How often leases are renewed and the share of lanes is adjusted.
+const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// How often sealing and the dropping of old partitions are looked at.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+/// Marks read in one statement.
+const MARKS: u32 = 10_000;
+/// Traces settled in one transaction.
+const TRACES: usize = 256;
+/// Differences folded in one transaction.
+const DELTAS: u32 = 20_000;
+/// The pause after the database failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Settings of the settler.
+#[derive(Clone, Debug)]
+pub struct SettleConfig {
+    /// When a trace is due.
+    pub times: SettleTimes,
+    /// Names this process among all collectors on one database; never used twice.
+    pub owner: String,
+}
+
+impl SettleConfig {
+    /// How often new marks are looked for: often enough not to add much to the shortest wait.
+    fn poll(&self) -> Duration {
+        let times = [
+            self.times.after_root,
+            self.times.after_quiet,
+            self.times.at_most,
+        ];
+        let shortest = times.into_iter().min().unwrap_or_default();
+        (shortest / 4).clamp(Duration::from_millis(20), Duration::from_millis(250))
+    }
+}
+
+/// Settles the traces of the lanes it owns.
+#[derive(Debug)]
+pub struct Settler {
+    store: Arc<Store>,
+    config: SettleConfig,
+    metrics: SettleMetrics,
+    schedule: Schedule,
+    leases: Vec<Lease>,
+    read_to: MarkId,
+    renew_at: Instant,
+    tidy_at: Instant,
+}
+
+impl Settler {
+    /// Starts the task; it ends soon after `shutdown` and gives its lanes back.
+    #[must_use]
+    pub fn start(
+        store: Arc<Store>,
+        config: SettleConfig,
+        metrics: SettleMetrics,
+        shutdown: CancellationToken,
+    ) -> JoinHandle<()> {
+        let schedule = Schedule::new(config.times);
+        let now = Instant::now();
+        let leases = Vec::new();
+        let mut settler = Self {
+            store,
+            config,
+            metrics,
+            schedule,
+            leases,
+            read_to: MarkId::default(),
+            renew_at: now,
+            tidy_at: now,
+        };
+        tokio::spawn(async move {
+            while !shutdown.is_cancelled() {
+                let pause = settler.turn_or_pause().await;
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+            settler.give_back().await;
+        })
+    }
+
+    async fn turn_or_pause(&mut self) -> Duration {
+        match self.turn().await {
+            Ok(true) => Duration::ZERO,
+            Ok(false) => self.config.poll(),
+            Err(error) => {
+                tracing::warn!(%error, "settling waits for the database");
+                // What was taken from the schedule is still marked: read all marks again.
+                self.schedule.clear();
+                self.read_to = MarkId::default();
+                self.renew_at = Instant::now();
+                PAUSE
+            }
+        }
+    }
+
+    /// One round; true when there is more to do at once.
+    async fn turn(&mut self) -> Result<bool, StoreError> {
+        self.renew().await?;
+        let more_marks = self.read_marks().await?;
+        let settled = self.settle_due().await?;
+        let folded = self.store.fold(DELTAS).await?;
+        self.tidy().await?;
+        self.metrics.waiting(self.schedule.len());
+        Ok(more_marks || settled || folded >= u64::from(DELTAS))
+    }
+
+    async fn renew(&mut self) -> Result<(), StoreError> {
+        if Instant::now() < self.renew_at {
+            return Ok(());
+        }
+        let ttl = i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX);
+        let leases = self
+            .store
+            .lease_lanes(&self.config.owner, now_us(), ttl)
+            .await?;
+        if leases != self.leases {
+            self.leases = leases;
+            let leases = &self.leases;
+            self.schedule
+                .keep_lanes(|lane| leases.iter().any(|lease| lease.lane == lane));
+            self.read_to = MarkId::default();
+        }
+        self.renew_at = Instant::now() + RENEW_EVERY;
+        Ok(())
+    }
+
+    async fn read_marks(&mut self) -> Result<bool, StoreError> {
+        let lanes: Vec<i16> = self.leases.iter().map(|lease| lease.lane).collect();
+        let page = self.store.marks_after(&lanes, self.read_to, MARKS).await?;
+        for mark in &page.marks {
+            self.schedule.observe(mark);
+        }
+        let more = page.marks.len() >= MARKS as usize && page.next > self.read_to;
+        self.read_to = page.next;
+        Ok(more)
+    }
+
+    async fn settle_due(&mut self) -> Result<bool, StoreError> {
+        let due = self.schedule.take_due(now_us(), TRACES);
+        if due.is_empty() {
+            return Ok(false);
+        }
+        let start = Instant::now();
+        let report = self.store.settle(&self.leases, &due).await?;
+        self.metrics.settled(&report, start.elapsed());
+        Ok(due.len() == TRACES)
+    }
+
+    async fn tidy(&mut self) -> Result<(), StoreError> {
+        if Instant::now() < self.tidy_at {
+            return Ok(());
+        }
+        self.store.prepare(now_us()).await?;
+        self.store.drop_sealed(now_us()).await?;
+        self.tidy_at = Instant::now() + TIDY_EVERY;
+        Ok(())
+    }
+
+    async fn give_back(&self) {
+        if let Err(error) = self.store.release_lanes(&self.config.owner).await {
+            tracing::warn!(%error, "lanes were not given back; they are free when their lease ends");
+        }
+    }
+}
+
+/// The collector's clock, microseconds since 1970 UTC.
+fn now_us() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

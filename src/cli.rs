@@ -1,0 +1,63 @@
+//! The command line: `costflame [serve]` and the commands beside it.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::{config::ServeConfig, db::DbConfig, demo::DemoConfig, import::ImportConfig};
+
+/// Cost profiler for LLM applications, built on OpenTelemetry.
+///
+/// Without a command, `serve` runs.
+#[derive(Debug, Parser)]
+#[command(name = "costflame", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Receive OTLP, price every model call, keep it, answer the API
+    Serve(Box<ServeConfig>),
+    /// Look after the database
+    Db(DbConfig),
+    /// Send a month of a small company's traffic to a running costflame
+    Demo(DemoConfig),
+    /// Load OTLP files, as the Collector's file exporter writes them, into a running costflame
+    Import(ImportConfig),
+}
+
+/// Arguments with `serve` put in when no command is named, so that `costflame --http-addr …` works.
+pub(crate) fn with_default_command(mut args: Vec<OsString>) -> Vec<OsString> {
+    let known = |word: &str| {
+        Cli::command()
+            .get_subcommands()
+            .any(|command| command.get_name() == word)
+    };
+    let names_command = match args.get(1).and_then(|word| word.to_str()) {
+        Some("help" | "--help" | "-h" | "--version" | "-V") => true,
+        Some(word) => known(word) || !word.starts_with('-'),
+        None => false,
+    };
+    if !names_command {
+        args.insert(1.min(args.len()), OsString::from("serve"));
+    }
+    args
+}
+
+/// Where the configuration file was named on the command line or in the environment.
+pub(crate) fn config_path(args: &[OsString]) -> Option<PathBuf> {
+    let mut rest = args.iter().skip(1);
+    while let Some(word) = rest.next() {
+        let text = word.to_string_lossy();
+        if text == "--config" {
+            return rest.next().map(PathBuf::from);
+        }
+        if let Some(path) = text.strip_prefix("--config=") {
+            return Some(PathBuf::from(path));
+        }
+    }
+    std::env::var_os("COSTFLAME_CONFIG").map(PathBuf::from)
+}

@@ -1,0 +1,346 @@
+//! Configuration of `costflame serve`: one struct, read from flags, `COSTFLAME_…` variables and
+//! `costflame.toml`, in that order of precedence.
+//!
+//! The file's values become clap's defaults, so that every value, wherever it comes from, passes the
+//! same parser and every error names its key.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Command, ValueEnum};
+
+/// The file that is read when it exists in the working directory.
+const DEFAULT_FILE: &str = "costflame.toml";
+
+/// Settings of the server.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServeConfig {
+    /// Configuration file (TOML, keys as the flags with underscores); `costflame.toml` is read if it exists
+    #[arg(long, env = "COSTFLAME_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// OTLP/gRPC listener; port 0 picks a free one
+    #[arg(
+        long,
+        env = "COSTFLAME_OTLP_GRPC_ADDR",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:4317"
+    )]
+    pub(crate) otlp_grpc_addr: SocketAddr,
+
+    /// OTLP/HTTP listener; port 0 picks a free one
+    #[arg(
+        long,
+        env = "COSTFLAME_OTLP_HTTP_ADDR",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:4318"
+    )]
+    pub(crate) otlp_http_addr: SocketAddr,
+
+    /// Listener of the API, the UI, /healthz, /readyz and /metrics; port 0 picks a free one
+    #[arg(
+        long,
+        env = "COSTFLAME_HTTP_ADDR",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:4319"
+    )]
+    pub(crate) http_addr: SocketAddr,
+
+    /// `sqlite://PATH` or `postgres://…` (Postgres 15 or newer)
+    #[arg(
+        long,
+        env = "COSTFLAME_DATABASE_URL",
+        value_name = "URL",
+        default_value = "sqlite://costflame.db"
+    )]
+    pub(crate) database_url: String,
+
+    /// Settle a trace this long after its root has ended up in the database
+    #[arg(long, env = "COSTFLAME_SETTLE_AFTER_ROOT", value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub(crate) settle_after_root: Duration,
+
+    /// Settle a trace without a root this long after its last span
+    #[arg(long, env = "COSTFLAME_SETTLE_AFTER_QUIET", value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) settle_after_quiet: Duration,
+
+    /// Settle a trace that keeps growing at the latest this often
+    #[arg(long, env = "COSTFLAME_SETTLE_MAX", value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(crate) settle_max: Duration,
+
+    /// Sets the three settle times at once
+    #[arg(long, env = "COSTFLAME_SETTLE_AFTER", value_name = "TIME", value_parser = duration)]
+    pub(crate) settle_after: Option<Duration>,
+
+    /// Largest OTLP request after decompression
+    #[arg(long, env = "COSTFLAME_MAX_REQUEST_BYTES", value_name = "SIZE", default_value = "64MiB", value_parser = size)]
+    pub(crate) max_request_bytes: usize,
+
+    /// Decompressed bytes of all OTLP requests in flight; above it requests wait, then are asked to retry
+    #[arg(long, env = "COSTFLAME_MAX_IN_FLIGHT_BYTES", value_name = "SIZE", default_value = "96MiB", value_parser = size)]
+    pub(crate) max_in_flight_bytes: usize,
+
+    /// Spans in one OTLP request; a larger request is refused
+    #[arg(
+        long,
+        env = "COSTFLAME_MAX_SPANS_PER_REQUEST",
+        value_name = "N",
+        default_value = "100000"
+    )]
+    pub(crate) max_spans_per_request: usize,
+
+    /// What is logged: error, warn, info, debug, trace, or directives such as `info,sqlx=warn`
+    #[arg(
+        long,
+        env = "COSTFLAME_LOG",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    pub(crate) log: String,
+
+    /// How it is logged
+    #[arg(
+        long,
+        env = "COSTFLAME_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+impl ServeConfig {
+    /// The three settle times, `settle_after` applied: after root, after quiet, at most.
+    pub(crate) fn settle_times(&self) -> (Duration, Duration, Duration) {
+        match self.settle_after {
+            Some(all) => (all, all, all),
+            None => (
+                self.settle_after_root,
+                self.settle_after_quiet,
+                self.settle_max,
+            ),
+        }
+    }
+
+    /// Transactions in flight at once: SQLite has one writer.
+    pub(crate) fn committers(&self) -> usize {
+        if self.database_url.starts_with("sqlite:") {
+            1
+        } else {
+            2
+        }
+    }
+
+    /// The database's URL without its password.
+    pub(crate) fn shown_database(&self) -> String {
+        let Some((scheme, rest)) = self.database_url.split_once("://") else {
+            return String::new();
+        };
+        match rest.rsplit_once('@') {
+            Some((login, place)) => {
+                let user = login.split(':').next().unwrap_or_default();
+                format!("{scheme}://{user}@{place}")
+            }
+            None => self.database_url.clone(),
+        }
+    }
+
+    /// Checks what no single value can show.
+    pub(crate) fn validate(&self) -> Result<()> {
+        if !self.database_url.starts_with("sqlite:")
+            && !self.database_url.starts_with("postgres://")
+            && !self.database_url.starts_with("postgresql://")
+        {
+            bail!(
+                "database_url must begin with sqlite:// or postgres://, got `{}`",
+                scheme_of(&self.database_url)
+            );
+        }
+        if self.max_in_flight_bytes < self.max_request_bytes {
+            bail!(
+                "max_in_flight_bytes must be at least max_request_bytes, or the largest request could never be received"
+            );
+        }
+        if self.max_spans_per_request == 0 {
+            bail!("max_spans_per_request must be at least 1");
+        }
+        Ok(())
+    }
+}
+
+/// The part of a URL that is safe to show.
+fn scheme_of(url: &str) -> &str {
+    url.split_once("://")
+        .map_or("no scheme", |(scheme, _)| scheme)
+}
+
+/// Puts the file's values in as defaults of the `serve` command and checks the environment's keys.
+pub(crate) fn with_file_and_environment(command: Command, named: Option<&Path>) -> Result<Command> {
+    let keys = keys(&command);
+    check_environment(&keys)?;
+    let path = match named {
+        Some(path) => path.to_owned(),
+        None if Path::new(DEFAULT_FILE).exists() => PathBuf::from(DEFAULT_FILE),
+        None => return Ok(command),
+    };
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+    let table: toml::Table = text
+        .parse()
+        .with_context(|| format!("{} is not valid TOML", path.display()))?;
+    let mut command = command;
+    for (key, value) in table {
+        if !keys.contains(&key) || key == "config" {
+            bail!(
+                "{}: unknown key `{key}`; known keys are: {}",
+                path.display(),
+                keys.join(", ")
+            );
+        }
+        let text = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(flag) => flag.to_string(),
+            other => bail!(
+                "{}: `{key}` must be a text, a number or a boolean, got {}",
+                path.display(),
+                other.type_str()
+            ),
+        };
+        command = command.mut_subcommand("serve", |serve| {
+            serve.mut_arg(&key, |arg| arg.default_value(text))
+        });
+    }
+    Ok(command)
+}
+
+/// Every key of the configuration, in the order of the struct.
+fn keys(command: &Command) -> Vec<String> {
+    let serve = command
+        .find_subcommand("serve")
+        .expect("serve is a command of this binary");
+    serve
+        .get_arguments()
+        .map(|arg| arg.get_id().to_string())
+        .filter(|id| id != "help")
+        .collect()
+}
+
+/// A misspelt variable is an error, or it would silently do nothing.
+fn check_environment(keys: &[String]) -> Result<()> {
+    for (name, _) in std::env::vars_os() {
+        let Some(key) = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("COSTFLAME_"))
+        else {
+            continue;
+        };
+        if !keys.contains(&key.to_lowercase()) {
+            bail!(
+                "unknown environment variable COSTFLAME_{key}; `costflame serve --help` lists the known ones"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| "expected a time such as 500ms, 2s or 1m".to_owned())
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let (digits, unit) = text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    );
+    let factor: usize = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err("expected a size such as 65536, 512KiB or 64MiB".to_owned()),
+    };
+    let number: usize = digits
+        .parse()
+        .map_err(|_| "expected a size such as 65536, 512KiB or 64MiB".to_owned())?;
+    number
+        .checked_mul(factor)
+        .ok_or_else(|| "the size does not fit this machine".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The page is printed from the struct, so that it cannot be wrong. `BLESS=1` writes it.
+    #[test]
+    fn the_configuration_page_is_up_to_date() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+        let expected = reference(&crate::cli::Cli::command());
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&page, &expected).expect("writable");
+        }
+        let written = std::fs::read_to_string(page).expect("the page exists");
+        assert!(
+            written == expected,
+            "docs/configuration.md is old: run `BLESS=1 cargo test --bin costflame`"
+        );
+    }
+
+    fn reference(command: &Command) -> String {
+        let mut page = String::from(
+            "# Configuration\n\n\
+             Every setting is a flag of `costflame serve`, an environment variable and a key of `costflame.toml` in the working\n\
+             directory (or the file that `--config` names). A flag wins over the variable, the variable over the file. An unknown key, an\n\
+             unknown `COSTFLAME_…` variable and a bad value are errors that name it.\n\n\
+             | key | flag, variable | default | meaning |\n|---|---|---|---|\n",
+        );
+        let serve = command
+            .find_subcommand("serve")
+            .expect("serve is a command");
+        for arg in serve.get_arguments().filter(|arg| arg.get_id() != "help") {
+            let flag = arg.get_long().unwrap_or_default();
+            let variable = arg.get_env().unwrap_or_default().to_string_lossy();
+            let default: Vec<_> = arg
+                .get_default_values()
+                .iter()
+                .map(|value| value.to_string_lossy())
+                .collect();
+            let default = if default.is_empty() {
+                String::new()
+            } else {
+                format!("`{}`", default.join(" "))
+            };
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            page += &format!(
+                "| `{}` | `--{flag}`, `{variable}` | {default} | {help} |\n",
+                arg.get_id()
+            );
+        }
+        page
+    }
+
+    #[test]
+    fn sizes_and_times_name_what_they_expect() {
+        assert_eq!(size("64MiB"), Ok(64 << 20));
+        assert_eq!(size("1000"), Ok(1000));
+        assert!(size("64MB").unwrap_err().contains("64MiB"));
+        assert!(size("99999999999999GiB").is_err());
+        assert_eq!(duration("100ms"), Ok(Duration::from_millis(100)));
+        assert!(duration("soon").unwrap_err().contains("500ms"));
+    }
+}

@@ -1,0 +1,177 @@
+//! `costflame serve`: listeners, database, collector and API put together.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
+use costflame_collector::{
+    health::{self, Health},
+    receive::ReceiverConfig,
+    service::{Collector, Listeners},
+    settle::{SettleConfig, SettleMetrics, SettleTimes, Settler},
+};
+use costflame_pricing::Catalog;
+use costflame_store::{Options, Store};
+use prometheus_client::registry::Registry;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::ServeConfig, log, prices};
+
+/// Runs until SIGTERM or SIGINT, then drains.
+pub(crate) fn run(config: &ServeConfig) -> Result<()> {
+    config.validate()?;
+    log::start(&config.log, config.log_format)?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: &ServeConfig) -> Result<()> {
+    let grpc = bind("otlp_grpc_addr", config.otlp_grpc_addr).await?;
+    let http = bind("otlp_http_addr", config.otlp_http_addr).await?;
+    let api = bind("http_addr", config.http_addr).await?;
+    let store = Store::connect(&config.database_url, &Options::default()).await;
+    let store =
+        Arc::new(store.with_context(|| format!("cannot open {}", config.shown_database()))?);
+    let catalog = Catalog::embedded();
+    let kept = store.put_catalog(&prices::embedded_row(&catalog)).await;
+    kept.context("cannot keep the price catalog")?;
+    let signals = Signals::listen()?;
+    let shutdown = CancellationToken::new();
+    let mut registry = Registry::with_prefix("costflame");
+    let collector = Collector::start(
+        receiver_config(config),
+        Arc::clone(&store),
+        Arc::new(ArcSwap::new(catalog)),
+        &mut registry,
+    );
+    let settled = CancellationToken::new();
+    let settling = Settler::start(
+        Arc::clone(&store),
+        settle_config(config),
+        SettleMetrics::new(&mut registry),
+        settled.clone(),
+    );
+
+    let health = Health {
+        store,
+        draining: shutdown.clone(),
+        registry: Arc::new(registry),
+    };
+    let pages = health::router(health);
+    print_banner(
+        config,
+        grpc.local_addr()?,
+        http.local_addr()?,
+        api.local_addr()?,
+    );
+
+    let ended = CancellationToken::new();
+    let answering = tokio::spawn({
+        let ended = ended.clone();
+        async move {
+            axum::serve(api, pages)
+                .with_graceful_shutdown(ended.cancelled_owned())
+                .await
+        }
+    });
+    tokio::spawn(signals.wait(shutdown.clone()));
+    collector.serve(Listeners { grpc, http }, shutdown).await;
+    // What is not settled yet is settled by the next start, or by another collector.
+    settled.cancel();
+    settling.await.context("the settler ended badly")?;
+    // Readiness and metrics are answered until the last span is committed.
+    ended.cancel();
+    answering
+        .await
+        .context("the API ended badly")?
+        .context("the API ended badly")?;
+    tracing::info!("everything received is committed; good bye");
+    Ok(())
+}
+
+async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address} (setting {key})"))
+}
+
+fn receiver_config(config: &ServeConfig) -> ReceiverConfig {
+    let mut receiver = ReceiverConfig {
+        max_request_bytes: config.max_request_bytes,
+        max_inflight_bytes: config.max_in_flight_bytes,
+        max_spans_per_request: config.max_spans_per_request,
+        ..ReceiverConfig::default()
+    };
+    receiver.commit.committers = config.committers();
+    receiver
+}
+
+fn settle_config(config: &ServeConfig) -> SettleConfig {
+    let (after_root, after_quiet, at_most) = config.settle_times();
+    let owner = format!("{}-{:016x}", std::process::id(), rand::random::<u64>());
+    SettleConfig {
+        times: SettleTimes {
+            after_root,
+            after_quiet,
+            at_most,
+        },
+        owner,
+    }
+}
+
+/// SIGTERM and SIGINT, listened to from the moment this exists.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        Ok(Self {
+            terminate,
+            interrupt,
+        })
+    }
+
+    /// The first signal drains, a second one means now.
+    async fn wait(mut self, shutdown: CancellationToken) {
+        self.next().await;
+        tracing::info!("shutting down: what was received is committed and answered");
+        shutdown.cancel();
+        self.next().await;
+        tracing::warn!("told twice: ending without draining");
+        std::process::exit(1);
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "addressed to the person who started it, not to the log"
+)]
+fn print_banner(config: &ServeConfig, grpc: SocketAddr, http: SocketAddr, api: SocketAddr) {
+    println!(
+        "costflame {version} is ready\n\
+         \x20 OTLP/gRPC   http://{grpc}\n\
+         \x20 OTLP/HTTP   http://{http}\n\
+         \x20 UI and API  http://{api}\n\
+         \x20 database    {database}\n\
+         \n\
+         Set in the application to be profiled:\n\
+         \x20 export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n\
+         \x20 export OTEL_EXPORTER_OTLP_ENDPOINT=http://{http}",
+        version = env!("CARGO_PKG_VERSION"),
+        database = config.shown_database(),
+    );
+}

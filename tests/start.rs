@@ -1,0 +1,194 @@
+//! Scenario: somebody starts the binary, rightly or wrongly.
+//! Guarantee: it says where it listens and what to set, or one clear sentence, and exits with code 1.
+
+mod support;
+
+use support::{Addresses, Server, costflame, output};
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn serve_fails(folder: &std::path::Path, args: &[&str]) -> String {
+    let (code, out, err) = output(costflame(folder).args(args));
+    assert_eq!(code, Some(1), "stdout: {out}\nstderr: {err}");
+    err
+}
+
+const FREE: [&str; 6] = [
+    "--otlp-grpc-addr",
+    "127.0.0.1:0",
+    "--otlp-http-addr",
+    "127.0.0.1:0",
+    "--http-addr",
+    "127.0.0.1:0",
+];
+
+#[test]
+fn prints_addresses_database_and_what_to_set() {
+    let folder = folder();
+    let server = Server::start(folder.path(), "sqlite://c.db");
+    for expected in [&server.grpc, &server.http, &server.api, "sqlite://c.db"] {
+        assert!(
+            server.banner.contains(expected),
+            "{expected} is missing in\n{}",
+            server.banner
+        );
+    }
+    assert!(
+        server
+            .banner
+            .contains(&format!("OTEL_EXPORTER_OTLP_ENDPOINT={}", server.http))
+    );
+    assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[test]
+fn serve_is_the_default_command_and_port_zero_picks_one() {
+    let folder = folder();
+    let mut command = costflame(folder.path());
+    let mut child = command
+        .args(FREE)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut lines =
+        std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("piped")));
+    let ready = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("OTLP/HTTP")));
+    let line = ready.expect("a line with the address").expect("UTF-8");
+    assert!(
+        line.contains("127.0.0.1:") && !line.contains("127.0.0.1:0"),
+        "{line}"
+    );
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+}
+
+#[test]
+fn the_file_is_below_the_environment_and_the_environment_below_the_flags() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("costflame.toml"),
+        "database_url = \"sqlite://file.db\"\nlog = \"warn\"\n",
+    )
+    .expect("writable");
+    let start = |set: Option<&str>, flags: &[&str]| {
+        let mut command = costflame(folder.path());
+        command
+            .args(FREE)
+            .args(flags)
+            .stdout(std::process::Stdio::piped());
+        if let Some(url) = set {
+            command.env("COSTFLAME_DATABASE_URL", url);
+        }
+        let mut child = command.spawn().expect("starts");
+        let mut lines =
+            std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("piped")));
+        let line = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("sqlite://")));
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+        line.expect("names the database").expect("UTF-8")
+    };
+    assert!(start(None, &[]).contains("sqlite://file.db"));
+    assert!(start(Some("sqlite://env.db"), &[]).contains("sqlite://env.db"));
+    assert!(
+        start(
+            Some("sqlite://env.db"),
+            &["--database-url", "sqlite://flag.db"]
+        )
+        .contains("sqlite://flag.db")
+    );
+}
+
+#[test]
+fn unknown_keys_and_bad_values_are_named() {
+    let folder = folder();
+    let err = serve_fails(folder.path(), &["serve", "--settle-after", "soon"]);
+    assert!(
+        err.contains("--settle-after") && err.contains("500ms"),
+        "{err}"
+    );
+    let err = serve_fails(folder.path(), &["serve", "--no-such-flag"]);
+    assert!(err.contains("--no-such-flag"), "{err}");
+    let (code, _, err) = output(costflame(folder.path()).env("COSTFLAME_DATABASE", "x"));
+    assert_eq!(code, Some(1));
+    assert!(err.contains("COSTFLAME_DATABASE"), "{err}");
+    std::fs::write(
+        folder.path().join("costflame.toml"),
+        "databse_url = \"sqlite://x.db\"\n",
+    )
+    .expect("writable");
+    let err = serve_fails(folder.path(), &[]);
+    assert!(
+        err.contains("databse_url") && err.contains("database_url"),
+        "{err}"
+    );
+    std::fs::write(
+        folder.path().join("costflame.toml"),
+        "settle_max = \"later\"\n",
+    )
+    .expect("writable");
+    let err = serve_fails(folder.path(), &[]);
+    assert!(err.contains("settle-max"), "{err}");
+    let err = serve_fails(folder.path(), &["--config", "missing.toml"]);
+    assert!(err.contains("missing.toml"), "{err}");
+}
+
+#[test]
+fn a_port_in_use_is_one_sentence() {
+    let folder = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let mut args = FREE.to_vec();
+    args[3] = &address;
+    let err = serve_fails(folder.path(), &args);
+    assert!(
+        err.contains(&address) && err.contains("otlp_http_addr"),
+        "{err}"
+    );
+    assert_eq!(err.trim().lines().count(), 1, "{err}");
+}
+
+#[test]
+fn an_unreachable_database_is_one_sentence() {
+    let folder = folder();
+    let Addresses { grpc: closed, .. } = Addresses::free();
+    let url = format!("postgres://someone:secret@{closed}/none");
+    let mut args = FREE.to_vec();
+    args.extend(["--database-url", &url]);
+    let err = serve_fails(folder.path(), &args);
+    assert!(err.contains("postgres") && !err.contains("secret"), "{err}");
+    assert_eq!(err.trim().lines().count(), 1, "{err}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_one_sentence() {
+    let folder = folder();
+    let mut args = FREE.to_vec();
+    // A path below a file can be created by nobody, not even by root.
+    std::fs::write(folder.path().join("file"), "").expect("writable");
+    args.extend(["--database-url", "sqlite://file/c.db"]);
+    let err = serve_fails(folder.path(), &args);
+    assert!(err.contains("file/c.db"), "{err}");
+    assert_eq!(err.trim().lines().count(), 1, "{err}");
+}
+
+#[test]
+fn another_database_scheme_is_refused_without_showing_its_password() {
+    let folder = folder();
+    let mut args = FREE.to_vec();
+    args.extend(["--database-url", "mysql://someone:secret@host/db"]);
+    let err = serve_fails(folder.path(), &args);
+    assert!(
+        err.contains("database_url") && !err.contains("secret"),
+        "{err}"
+    );
+}
+
+#[test]
+fn help_documents_every_setting() {
+    let folder = folder();
+    let (code, out, _) = output(costflame(folder.path()).args(["serve", "--help"]));
+    assert_eq!(code, Some(0));
+    insta::assert_snapshot!(out);
+}

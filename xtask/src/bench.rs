@@ -1,0 +1,38 @@
+//! `cargo xtask bench`: the benchmarks, their figures as text and as JSON.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::run::{self, cargo};
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Under a minute in all
+    #[arg(long)]
+    quick: bool,
+    /// Write every figure to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    run::run(&mut cargo(&[
+        "build",
+        "--release",
+        "--bin",
+        "costflame",
+        "--package",
+        "costflame",
+    ]))?;
+    let mut bench = cargo(&["run", "--release", "--package", "costflame-bench", "--"]);
+    if options.quick {
+        bench.arg("--quick");
+    }
+    if let Some(path) = &options.json {
+        bench.arg("--json").arg(std::path::absolute(path)?);
+    }
+    run::run(&mut bench)
+}

@@ -1,0 +1,28 @@
+//! `cargo xtask soak`: what takes too long for every change.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::run::{self, cargo};
+
+/// How long.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Crash rounds on each database
+    #[arg(long, default_value_t = 100)]
+    rounds: u32,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let test = [
+        "test",
+        "--release",
+        "--test",
+        "crash",
+        "--",
+        "--nocapture",
+        "--test-threads",
+        "1",
+    ];
+    run::run(cargo(&test).env("CRASH_ROUNDS", options.rounds.to_string()))
+}

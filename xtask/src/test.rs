@@ -1,0 +1,57 @@
+//! `cargo xtask test`: everything that CI checks.
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{
+    run::{self, cargo, root},
+    tools,
+};
+
+/// What to leave out while working on something; CI runs everything.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Only the checks and tests of the Rust code
+    #[arg(long)]
+    rust_only: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    tools::ensure()?;
+    let python = tools::python_environment()?;
+    run::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    // Advisories need a database from elsewhere; `cargo deny check` alone checks them too.
+    run::run(&mut cargo(&[
+        "deny",
+        "--log-level",
+        "error",
+        "check",
+        "licenses",
+        "bans",
+        "sources",
+    ]))?;
+    if !options.rust_only {
+        web_checks()?;
+    }
+    run::run(&mut cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    run::run(cargo(&["test", "--workspace"]).env("TEST_PYTHON", python.join("bin/python")))?;
+    run::run(&mut cargo(&["test", "--workspace", "--doc"]))
+}
+
+fn web_checks() -> Result<()> {
+    let web = root().join("dashboards/web");
+    let npm = |args: &[&str]| run::run(Command::new("npm").args(args).current_dir(&web));
+    npm(&["ci", "--no-audit", "--no-fund", "--prefer-offline"])?;
+    npm(&["run", "lint"])?;
+    npm(&["run", "check"])?;
+    npm(&["test"])
+}

@@ -1,0 +1,123 @@
+//! What the tests need beside Rust: found, or installed where that is possible, or a clear error.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Result, bail};
+
+use crate::run::{cargo, root, run};
+
+/// Finds or installs every tool the tests use.
+pub(crate) fn ensure() -> Result<()> {
+    ensure_debian(
+        "postgresql",
+        "Postgres server binaries (15 or newer)",
+        postgres_server,
+    )?;
+    ensure_debian("chromium", "Chromium", || on_path("chromium"))?;
+    ensure_debian("python3-venv", "Python 3 with venv", python_venv)?;
+    for (tool, hint) in [
+        ("node", "Node ^20.19 or >=22.12"),
+        ("npm", "npm, which comes with Node"),
+    ] {
+        if on_path(tool).is_none() {
+            bail!("`{tool}` is missing: install {hint} from https://nodejs.org");
+        }
+    }
+    ensure_cargo_deny()
+}
+
+/// A Python environment with the OpenTelemetry packages that the end-to-end tests send with.
+pub(crate) fn python_environment() -> Result<PathBuf> {
+    let environment = root().join("target/python");
+    let requirements = root().join("tests/python/requirements.txt");
+    let stamp = environment.join("requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements)?;
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(environment);
+    }
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&environment))?;
+    run(Command::new(environment.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(&requirements))?;
+    std::fs::write(stamp, wanted)?;
+    Ok(environment)
+}
+
+fn ensure_debian(package: &str, what: &str, find: impl Fn() -> Option<PathBuf>) -> Result<()> {
+    if find().is_some() {
+        return Ok(());
+    }
+    let apt = on_path("apt-get").filter(|_| is_root());
+    if apt.is_none() {
+        bail!("{what} not found: install it (on Debian: `apt-get install {package}`)");
+    }
+    run(Command::new("apt-get").args(["update", "-qq"]))?;
+    run(Command::new("apt-get")
+        .args(["install", "-y", "-qq", "--no-install-recommends", package])
+        .env("DEBIAN_FRONTEND", "noninteractive"))?;
+    if find().is_none() {
+        bail!("{what} not found although `{package}` is installed");
+    }
+    Ok(())
+}
+
+fn ensure_cargo_deny() -> Result<()> {
+    if succeeds(cargo(&["deny", "--version"])) {
+        return Ok(());
+    }
+    run(&mut cargo(&[
+        "install",
+        "cargo-deny",
+        "--locked",
+        "--quiet",
+    ]))
+}
+
+fn postgres_server() -> Option<PathBuf> {
+    let versioned = std::fs::read_dir("/usr/lib/postgresql").ok();
+    versioned
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin/postgres"))
+        .find(|path| path.exists())
+        .or_else(|| on_path("postgres"))
+}
+
+fn python_venv() -> Option<PathBuf> {
+    let mut probe = Command::new("python3");
+    probe.args(["-c", "import venv, ensurepip"]);
+    if succeeds(probe) {
+        on_path("python3")
+    } else {
+        None
+    }
+}
+
+fn succeeds(mut command: Command) -> bool {
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn on_path(tool: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(tool))
+        .find(|file| file.exists())
+}
+
+fn is_root() -> bool {
+    // The owner of our own /proc entry is our user, without a dependency for it.
+    use std::os::unix::fs::MetadataExt;
+    Path::new("/proc/self")
+        .metadata()
+        .is_ok_and(|entry| entry.uid() == 0)
+}
