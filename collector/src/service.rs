@@ -65,7 +65,7 @@ impl Collector {
             receiver,
             committing,
         } = self;
-        let (health, service) = tonic_health::server::health_reporter();
+        let (mut health, service) = tonic_health::server::health_reporter();
         let router = receive::router(&receiver, service);
         drop(receiver);
         let not_serving = async {
@@ -73,6 +73,8 @@ impl Collector {
             health
                 .set_service_status("", ServingStatus::NotServing)
                 .await;
+            // Ends the watches, which would keep their connections open.
+            health.clear_service_status("").await;
         };
         let (grpc_cut, http_cut, ()) = tokio::join!(
             receive::serve(listeners.grpc, router.clone(), &config, shutdown.clone()),

@@ -261,10 +261,13 @@ async fn health_follows_the_life_of_the_receiver() {
         .await
         .unwrap()
         .into_inner();
-    let mut status = async || watch.message().await.unwrap().unwrap().status();
-    assert_eq!(status().await, ServingStatus::Serving);
+    let first = watch.message().await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::Serving);
     rig.shutdown.cancel();
-    assert_eq!(status().await, ServingStatus::NotServing);
+    let last = watch.message().await.unwrap().unwrap();
+    assert_eq!(last.status(), ServingStatus::NotServing);
+    assert_eq!(watch.message().await.unwrap(), None);
+    rig.serving.await.unwrap();
 }
 
 #[tokio::test]

@@ -107,8 +107,8 @@ impl Landing for Ledger {
 }
 
 /// A receiver that runs.
-pub struct Rig {
-    pub ledger: Arc<Ledger>,
+pub struct Rig<L = Ledger> {
+    pub ledger: Arc<L>,
     pub grpc: SocketAddr,
     pub http: SocketAddr,
     pub registry: Arc<Registry>,
@@ -117,7 +117,11 @@ pub struct Rig {
 }
 
 pub async fn start(config: ReceiverConfig) -> Rig {
-    let ledger = Arc::new(Ledger::default());
+    start_before(Arc::new(Ledger::default()), config).await
+}
+
+/// Starts in front of any database.
+pub async fn start_before<L: Landing>(ledger: Arc<L>, config: ReceiverConfig) -> Rig<L> {
     let mut registry = Registry::with_prefix("costflame");
     let collector = Collector::start(config, ledger.clone(), catalog(), &mut registry);
     let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -139,7 +143,7 @@ pub fn catalog() -> Arc<ArcSwap<Catalog>> {
     Arc::new(ArcSwap::new(Catalog::embedded()))
 }
 
-impl Rig {
+impl<L> Rig<L> {
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.http)
     }
