@@ -2,7 +2,8 @@
 
 use std::hint::black_box;
 
-use costflame_collector::decode::{Limits, walk_traces};
+use costflame_collector::decode::{Limits, json_to_protobuf, walk_traces};
+use costflame_profile::Signal;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
@@ -90,6 +91,10 @@ fn decode(criterion: &mut Criterion) {
                 black_box(span);
             })
         });
+    });
+    let json = serde_json::to_vec(&request()).expect("a request has a JSON form");
+    group.bench_function("JSON to protobuf", |bencher| {
+        bencher.iter(|| json_to_protobuf(Signal::Span, black_box(&json), &limits));
     });
     group.bench_function("protobuf with prost, for comparison", |bencher| {
         bencher.iter(|| ExportTraceServiceRequest::decode(black_box(body.as_slice())));

@@ -1,7 +1,8 @@
 //! Bytes to our own span type, once, at the edge.
 //!
 //! A request is inflated ([`inflate`]), turned into protobuf if it is JSON ([`json_to_protobuf`]), checked as a whole and
-//! walked span by span ([`walk_traces`]); logs and metrics are counted ([`count_records`]). Every bound is in [`Limits`], every refusal in [`Outcome`] or [`DecodeError`].
+//! walked span by span ([`walk_traces`]); logs and metrics are counted ([`count_records`]). Every bound is in [`Limits`],
+//! every refusal in [`Outcome`] or [`DecodeError`].
 
 mod check;
 pub mod compression;

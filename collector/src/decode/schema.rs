@@ -67,9 +67,16 @@ impl Message {
 
     /// Finds a field by its JSON name, also in snake_case.
     pub(super) fn by_name(&self, name: &[u8]) -> Option<&'static Field> {
+        let exact = self
+            .fields
+            .iter()
+            .find(|field| field.name.as_bytes() == name);
+        if exact.is_some() || !name.contains(&b'_') {
+            return exact;
+        }
         self.fields
             .iter()
-            .find(|field| field.name.as_bytes() == name || is_snake_case_of(field.name, name))
+            .find(|field| is_snake_case_of(field.name, name))
     }
 }
 
@@ -515,3 +522,24 @@ static EXEMPLAR: Message = message(
         one(5, "traceId", Hex),
     ],
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_either_name() {
+        let number = |name: &str| SPAN.by_name(name.as_bytes()).map(|field| field.number);
+        assert_eq!(number("startTimeUnixNano"), Some(7));
+        assert_eq!(number("start_time_unix_nano"), Some(7));
+        for unknown in [
+            "",
+            "start_timeUnixNano",
+            "StartTimeUnixNano",
+            "start_time_unix_nano_",
+            "starttimeunixnano",
+        ] {
+            assert_eq!(number(unknown), None, "{unknown}");
+        }
+    }
+}

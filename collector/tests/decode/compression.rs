@@ -113,3 +113,13 @@ fn what_is_not_of_the_encoding_is_refused() {
         );
     }
 }
+
+#[test]
+fn zstd_frame_that_asks_for_a_huge_window_is_refused() {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(27).unwrap();
+    encoder.write_all(b"small").unwrap();
+    encoder.flush().unwrap();
+    let error = inflate(Encoding::Zstd, &encoder.finish().unwrap(), LIMIT).unwrap_err();
+    assert!(error.to_string().contains("too much memory"), "{error}");
+}

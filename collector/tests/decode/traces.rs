@@ -560,6 +560,23 @@ fn bounds_of_a_span_refuse_it() {
 }
 
 #[test]
+fn nesting_has_a_ceiling_whatever_is_configured() {
+    let limits = Limits {
+        max_attribute_depth: usize::MAX,
+        ..Limits::default()
+    };
+    let deep = |depth| Span {
+        attributes: vec![nested(depth)],
+        ..span(0)
+    };
+    let outcome = walk_traces(&body(vec![deep(128), deep(129)]), &limits, |_, _, _| {}).unwrap();
+    assert_eq!(
+        (outcome.accepted, outcome.rejected().next()),
+        (1, Some((Reason::Depth, 1)))
+    );
+}
+
+#[test]
 fn bounds_that_truncate_keep_the_span_and_warn() {
     let limits = Limits {
         max_attributes_per_envelope: 1,

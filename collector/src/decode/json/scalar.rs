@@ -56,9 +56,10 @@ impl Visitor<'_> for ScalarSeed<'_> {
             Kind::Hex => self
                 .writer
                 .bytes(number, decode_hex(text, &mut [0; LONGEST_ID])),
-            Kind::Base64 => self
-                .writer
-                .bytes(number, &decode_base64(text).ok_or(E::custom("not base64"))?),
+            Kind::Base64 => self.writer.bytes(
+                number,
+                &decode_base64(text).ok_or_else(|| E::custom("not base64"))?,
+            ),
             _ => self.writer.bytes(number, text),
         }
         Ok(())
@@ -91,7 +92,7 @@ impl Visitor<'_> for ScalarSeed<'_> {
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
         match self.field.kind {
             Kind::Double => self.double(value),
-            _ => return self.integer(whole(value).ok_or(E::custom("not a whole number"))?),
+            _ => return self.integer(whole(value).ok_or_else(|| E::custom("not a whole number"))?),
         }
         Ok(())
     }
@@ -119,7 +120,7 @@ impl Visitor<'_> for ScalarSeed<'_> {
             }
             _ => {
                 let parsed = text.parse().ok().or_else(|| whole(text.parse().ok()?));
-                return self.integer(parsed.ok_or(E::custom("not a whole number"))?);
+                return self.integer(parsed.ok_or_else(|| E::custom("not a whole number"))?);
             }
         }
         Ok(())
@@ -132,7 +133,8 @@ impl ScalarSeed<'_> {
     }
 
     fn integer<E: Error>(self, value: i128) -> Result<(), E> {
-        self.try_integer(value).ok_or(E::custom("out of range"))
+        self.try_integer(value)
+            .ok_or_else(|| E::custom("out of range"))
     }
 
     /// `None` if the value does not fit the field.

@@ -134,6 +134,10 @@ impl Writer {
     }
 
     fn raw_varint(&mut self, value: u64) {
+        if value < 0x80 {
+            self.out.push(value as u8);
+            return;
+        }
         let (bytes, count) = encode_varint(value);
         self.out.extend_from_slice(&bytes[..count]);
     }
