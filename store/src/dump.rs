@@ -1,13 +1,16 @@
 //! Everything settled as sorted lines, for tests that compare whole databases.
 
-use crate::{StoreError, TIERS, snapshot::Snapshot, verify::merge};
+use crate::{CallRow, StoreError, TIERS, snapshot::Snapshot, verify::merge};
 
 /// Dumps calls, traces, claims and rollups. Receive times and commit cursors are left out, since they
 /// tell how spans arrived.
 pub(crate) async fn dump<S: Snapshot>(snapshot: &mut S) -> Result<Vec<String>, StoreError> {
-    let mut lines = Vec::new();
+    let calls = all_calls(snapshot).await?;
+    let mut lines: Vec<String> = calls
+        .iter()
+        .map(|call| format!("call {call:?} why {:?}", call.why()))
+        .collect();
     for (project, day) in snapshot.days().await? {
-        calls(snapshot, (project, day), &mut lines).await?;
         for tier in TIERS {
             for (key, measures) in merge(snapshot.rollups_on(project, day, tier).await?) {
                 lines.push(format!("rollup {tier} {key:?} {measures:?}"));
@@ -23,24 +26,19 @@ pub(crate) async fn dump<S: Snapshot>(snapshot: &mut S) -> Result<Vec<String>, S
     Ok(lines)
 }
 
-async fn calls<S: Snapshot>(
-    snapshot: &mut S,
-    (project, day): (i32, i32),
-    lines: &mut Vec<String>,
-) -> Result<(), StoreError> {
-    let mut after = None;
-    loop {
-        let calls = snapshot.calls_on(project, day, after).await?;
-        let Some(last) = calls.last() else {
-            return Ok(());
-        };
-        after = Some(last.key);
-        lines.extend(
-            calls
-                .iter()
-                .map(|call| format!("call {call:?} why {:?}", call.why())),
-        );
+/// Every call.
+pub(crate) async fn all_calls<S: Snapshot>(snapshot: &mut S) -> Result<Vec<CallRow>, StoreError> {
+    let mut calls = Vec::new();
+    for (project, day) in snapshot.days().await? {
+        let mut after = None;
+        loop {
+            let page = snapshot.calls_on(project, day, after).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key);
+            calls.extend(page);
+        }
     }
+    Ok(calls)
 }
 
 async fn traces<S: Snapshot>(snapshot: &mut S, lines: &mut Vec<String>) -> Result<(), StoreError> {

@@ -235,6 +235,17 @@ impl Store {
         dispatch!(self, dump())
     }
 
+    /// Every call, by project, trace and span.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    #[cfg(feature = "testing")]
+    pub async fn all_calls(&self) -> Result<Vec<crate::CallRow>, StoreError> {
+        let mut calls = dispatch!(self, all_calls())?;
+        calls.sort_by_key(|call| call.key);
+        Ok(calls)
+    }
+
     /// Keeps a price snapshot; one that is there already stays.
     ///
     /// # Errors

@@ -54,6 +54,15 @@ impl Sqlite {
         Ok(verified)
     }
 
+    /// See [`crate::Store::all_calls`].
+    #[cfg(feature = "testing")]
+    pub(crate) async fn all_calls(&self) -> Result<Vec<crate::CallRow>, StoreError> {
+        let mut snapshot = SqliteSnapshot::open(self).await?;
+        let calls = crate::dump::all_calls(&mut snapshot).await?;
+        snapshot.close().await?;
+        Ok(calls)
+    }
+
     /// See [`crate::Store::dump`].
     #[cfg(feature = "testing")]
     pub(crate) async fn dump(&self) -> Result<Vec<String>, StoreError> {
