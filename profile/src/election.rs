@@ -32,7 +32,7 @@ pub struct Verdict {
 /// A pure function of the set of claims: neither their order nor repetitions matter. A call with two claims is
 /// out as soon as one of its verdicts says so, and is a possible duplicate as soon as one says that.
 /// Of the calls that are one call exactly one stays: by response id the rest yield to a single
-/// winner, and by usage the outer emitter of a pair always yields to the inner one.
+/// winner, by usage the outer emitter of a pair always yields to the inner one.
 #[must_use]
 pub fn elect(claims: &[Claim]) -> Vec<Verdict> {
     let mut claims: Vec<&Claim> = claims.iter().collect();
@@ -58,12 +58,11 @@ pub fn elect(claims: &[Claim]) -> Vec<Verdict> {
     verdicts
 }
 
-/// One response id, one call: most usage classes, then CLIENT before INTERNAL, then the smallest ids.
+/// One response id, one call: the best standing, then the smallest ids.
 fn by_response(claims: &[&Claim], verdicts: &mut [Verdict]) {
     let rank = |claim: &Claim| {
         (
-            claim.classes,
-            claim.client,
+            claim.standing,
             Reverse(claim.trace_id),
             Reverse(claim.span_id),
         )

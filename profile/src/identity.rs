@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Call, Span, SpanId, SpanKind, TraceId,
-    pairs::{is_listed, scope_name},
+    pairs::{scope_name, sides},
     usage_match::classes,
 };
 
@@ -83,10 +83,8 @@ pub struct Claim {
     pub start_us: i64,
     /// End, microseconds since 1970 UTC.
     pub end_us: i64,
-    /// Token classes and counters in use, 0 to 18.
-    pub classes: u8,
-    /// Span kind CLIENT.
-    pub client: bool,
+    /// By response id the largest counts; equal ones are ordered by ids, smallest first. See [`standing`].
+    pub standing: u8,
     /// What is compared in a claim by usage; `None` in a claim by response id.
     pub twin: Option<Twin>,
 }
@@ -132,24 +130,40 @@ impl Operation {
     }
 }
 
+/// How good a witness of a call a span is, 0 to 75: most token classes and counters in use, then CLIENT before
+/// INTERNAL, then one with a parent, since only that has a place in the program.
+#[must_use]
+pub fn standing(span: &Span, call: &Call) -> u8 {
+    let client = u8::from(span.span_kind == SpanKind::Client);
+    let placed = u8::from(span.parent_span_id.is_some());
+    4 * classes(&call.usage) + 2 * client + placed
+}
+
 /// The claims of a call: by response id, by usage, both or none.
 ///
-/// Only calls that count within their own trace have claims. A call whose response id is missing or not one
-/// ([`response_id`]) and whose emitter is not listed has none.
-pub fn claims(project: i32, span: &Span, call: &Call) -> impl Iterator<Item = Claim> {
+/// A call whose response id is missing or not one ([`response_id`]) and whose emitter is not listed has none. One that
+/// another span of its trace stands for (`counted` = false) claims only what a listed outer emitter may repeat.
+pub fn claims<'a>(
+    project: i32,
+    span: &'a Span,
+    call: &'a Call,
+    counted: bool,
+) -> impl Iterator<Item = Claim> + 'a {
     let claim = |identity, twin| Claim {
         identity,
         trace_id: span.trace_id,
         span_id: span.span_id,
         start_us: span.start_us,
         end_us: span.end_us,
-        classes: classes(&call.usage),
-        client: span.span_kind == SpanKind::Client,
+        standing: standing(span, call),
         twin,
     };
-    let by_response = response_id(call).map(|id| claim(Identity::of_response(project, id), None));
+    let by_response = response_id(call)
+        .filter(|_| counted)
+        .map(|id| claim(Identity::of_response(project, id), None));
     let scope = scope_name(&span.emitter);
-    let detaches = !call.usage.is_zero() && is_listed(scope);
+    let (outer, inner) = sides(scope);
+    let detaches = !call.usage.is_zero() && (inner || (outer && counted));
     let by_usage = detaches.then(|| {
         let twin = Twin {
             scope: scope.into(),

@@ -41,7 +41,7 @@ pub struct SettledCall {
     pub attribution: Arc<Attribution>,
     /// What a reader should know besides the flags of the receipt.
     pub flags: Flags,
-    /// Its claims to count across traces; none if it does not count within its own.
+    /// Its claims across traces. One that does not count can still be what a detached span repeats, but never loses.
     pub claims: Vec<Claim>,
 }
 
@@ -131,9 +131,9 @@ pub fn settle<R: AsRef<Span>>(project: i32, rows: Vec<R>) -> Settled<R> {
             if source.role == Role::Aggregate {
                 flags.insert(Flag::Aggregate);
             }
-            let claims = match &source.call {
-                Some(call) if excluded.is_none() => claims(project, span, call).collect(),
-                _ => Vec::new(),
+            let claims = match (&source.call, excluded.map(|why| why.rule)) {
+                (None, _) | (_, Some(Rule::Aggregate)) => Vec::new(),
+                (Some(call), rule) => claims(project, span, call, rule.is_none()).collect(),
             };
             Some(SettledCall {
                 span: node.place,

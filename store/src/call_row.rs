@@ -36,7 +36,7 @@ pub type Instead = (TraceId, SpanId);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OwnClaim {
     pub(crate) identity: Identity,
-    pub(crate) classes: u8,
+    pub(crate) standing: u8,
     pub(crate) twin: Option<Twin>,
 }
 
@@ -162,8 +162,7 @@ impl CallRow {
             span_id: self.key.span_id,
             start_us: self.start_us,
             end_us: self.end_us,
-            classes: own.classes,
-            client: self.span_kind == SpanKind::Client,
+            standing: own.standing,
             twin: own.twin.clone(),
         })
     }
@@ -196,7 +195,7 @@ impl CallRow {
 fn own_claim(claim: &Claim) -> OwnClaim {
     OwnClaim {
         identity: claim.identity,
-        classes: claim.classes,
+        standing: claim.standing,
         twin: claim.twin.clone(),
     }
 }

@@ -62,11 +62,7 @@ impl ClaimRow {
 
     fn new(project: i32, landed_day: i32, claim: Claim) -> Self {
         let (side, order_key, end_us) = match &claim.twin {
-            None => (
-                BY_RESPONSE,
-                -(2 * i64::from(claim.classes) + i64::from(claim.client)),
-                claim.end_us,
-            ),
+            None => (BY_RESPONSE, -i64::from(claim.standing), claim.end_us),
             Some(twin) => {
                 let longest = claim.start_us.saturating_add(LONGEST_US);
                 (
@@ -94,10 +90,9 @@ impl ClaimRow {
 
     /// The claim as the election reads it.
     pub(crate) fn claim(&self) -> Claim {
-        let rank = if self.key.side == BY_RESPONSE {
-            -self.key.order_key
-        } else {
-            0
+        let standing = match self.key.side {
+            BY_RESPONSE => u8::try_from(-self.key.order_key).unwrap_or_default(),
+            _ => 0,
         };
         Claim {
             identity: self.key.identity,
@@ -105,8 +100,7 @@ impl ClaimRow {
             span_id: self.key.span_id,
             start_us: self.start_us,
             end_us: self.end_us,
-            classes: u8::try_from(rank / 2).unwrap_or_default(),
-            client: rank % 2 == 1,
+            standing,
             twin: self.twin.clone(),
         }
     }

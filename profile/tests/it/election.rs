@@ -32,7 +32,7 @@ fn lone(number: u64, emitter: &str, usage: Usage) -> Span {
 
 fn claims_of(spans: &[Span]) -> Vec<Claim> {
     let of = |span: &Span| {
-        claims(PROJECT, span, span.call.as_ref().expect("a call")).collect::<Vec<_>>()
+        claims(PROJECT, span, span.call.as_ref().expect("a call"), true).collect::<Vec<_>>()
     };
     spans.iter().flat_map(of).collect()
 }
@@ -111,7 +111,7 @@ fn one_response_id_in_two_traces_is_one_call() {
 fn response_ids_of_other_projects_are_other_calls() {
     let span = lone(1, "a", tokens(1, 1)).response("msg_0160b394813194f903ec2d85");
     let of = |project| {
-        claims(project, &span, span.call.as_ref().expect("a call"))
+        claims(project, &span, span.call.as_ref().expect("a call"), true)
             .next()
             .expect("a claim")
             .identity
@@ -134,7 +134,11 @@ fn a_call_that_does_not_count_in_its_trace_claims_nothing() {
         call(2, tokens(100, 10)).response(id).under(1).emitter(SDK),
     ]);
     let claims: Vec<usize> = settled.calls.iter().map(|call| call.claims.len()).collect();
-    assert_eq!(claims, [0, 2]);
+    assert_eq!(
+        claims,
+        [0, 2],
+        "the outer span is none that another emitter repeats"
+    );
 }
 
 // Rule f.
@@ -373,6 +377,32 @@ fn an_outer_span_joined_by_its_response_id_uses_up_the_inner_one() {
 }
 
 #[test]
+fn a_gateway_below_the_inner_span_leaves_the_outer_one_a_twin() {
+    // The proxy counts in the inner span's trace; the detached outer span still repeats that call.
+    let outer = lone(1, OI_LANGCHAIN, tokens(100, 10));
+    let inner = lone(2, OI_OPENAI, tokens(100, 10)).at(1_100_000, 1_400_000);
+    let gateway = Span {
+        trace_id: trace(2),
+        service: "gateway".into(),
+        ..call(3, tokens(100, 10))
+    }
+    .under(2);
+    let all = [settled(vec![outer]), settled(vec![inner, gateway])];
+    let claims: Vec<Claim> = all
+        .iter()
+        .flat_map(|trace| &trace.calls)
+        .flat_map(|call| call.claims.clone())
+        .collect();
+    let lost: Vec<_> = elect(&claims)
+        .into_iter()
+        .filter(|verdict| verdict.lost.is_some())
+        .map(|verdict| verdict.trace_id)
+        .collect();
+    assert_eq!(lost, [trace(1)]);
+    assert_eq!(counted(&all[1]), [3]);
+}
+
+#[test]
 fn no_pair_reaches_farther_than_the_bound() {
     assert!(PAIRS.iter().all(|pair| pair.gap_us <= REACH_US));
 }
@@ -416,21 +446,24 @@ fn some_call() -> impl Strategy<Value = Span> {
         0..3usize,
         0..4_000_000i64,
         0..2_000_000i64,
-        any::<bool>(),
+        any::<(bool, bool)>(),
     )
-        .prop_map(move |(number, emitter, input, id, start, length, known)| {
-            let span = lone(number, emitters[emitter], tokens(input, 1))
-                .at(start, start + length)
-                .response(ids[id]);
-            if known {
-                span
-            } else {
-                Span {
-                    instance: None,
-                    ..span
+        .prop_map(
+            move |(number, emitter, input, id, start, length, (known, placed))| {
+                let span = lone(number, emitters[emitter], tokens(input, 1))
+                    .at(start, start + length)
+                    .response(ids[id]);
+                let span = if placed { span.under(99) } else { span };
+                if known {
+                    span
+                } else {
+                    Span {
+                        instance: None,
+                        ..span
+                    }
                 }
-            }
-        })
+            },
+        )
 }
 
 proptest! {
