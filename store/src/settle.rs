@@ -58,6 +58,9 @@ pub(crate) async fn settle<S: Session>(
     session
         .lock(&election::lanes(old.iter().chain(&new)))
         .await?;
+    if session.landing_dropped_before().await? != horizon.dropped_before_us {
+        return Err(StoreError::Conflict);
+    }
     if was_settled {
         // Elections held by others may have changed them until the locks were ours.
         refresh(

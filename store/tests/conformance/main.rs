@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod election;
+mod history;
+mod horizon;
 mod landing;
 mod settle;
 mod support;
