@@ -56,12 +56,37 @@ pub(crate) fn place<R: AsRef<Span>>(
     forest: &Forest,
     states: &[State],
 ) -> Places {
+    walk(project, rows, forest, states, &above_calls(forest, states)).0
+}
+
+/// The path of every node's own frame, of a call its call path.
+pub(crate) fn frame_paths<R: AsRef<Span>>(
+    project: i32,
+    rows: &[R],
+    forest: &Forest,
+    states: &[State],
+) -> Vec<PathId> {
+    let (places, at) = walk(project, rows, forest, states, &vec![true; states.len()]);
+    let own = |(place, above): (Option<Place>, Option<Above>)| {
+        let path = place.map(|place| place.path).or_else(|| above?.path);
+        path.expect("every node was walked, and a step down always has a path")
+    };
+    places.by_node.into_iter().zip(at).map(own).collect()
+}
+
+/// Walks down the needed nodes, whose parents must be needed too.
+fn walk<R: AsRef<Span>>(
+    project: i32,
+    rows: &[R],
+    forest: &Forest,
+    states: &[State],
+    needed: &[bool],
+) -> (Places, Vec<Option<Above>>) {
     let mut trie = Trie {
         project,
         known: HashSet::new(),
         paths: Vec::new(),
     };
-    let needed = above_calls(forest, states);
     let nothing = Arc::new(Attribution::default());
     let mut at: Vec<Option<Above>> = vec![None; states.len()];
     let mut by_node: Vec<Option<Place>> =
@@ -115,10 +140,11 @@ pub(crate) fn place<R: AsRef<Span>>(
             ..here
         });
     }
-    Places {
+    let places = Places {
         by_node,
         paths: trie.paths,
-    }
+    };
+    (places, at)
 }
 
 fn above_calls(forest: &Forest, states: &[State]) -> Vec<bool> {

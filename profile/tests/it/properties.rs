@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use costflame_pricing::UsdSum;
 use costflame_profile::{
     Attribution, FrameKind, Metrics, PathId, Role, Settled, Signal, Span, SpanKind, Tree,
+    outline,
 };
 use proptest::prelude::*;
 
@@ -185,6 +186,38 @@ proptest! {
         prop_assert_eq!(UsdSum(sum), settled.trace.cost);
         prop_assert_eq!(tree.total().cost, settled.trace.cost);
         prop_assert_eq!(tree.total().calls, u64::from(settled.trace.calls));
+    }
+
+    #[test]
+    fn the_outline_has_every_span_once_with_its_calls(rows in some_trace()) {
+        let settled = settled(rows);
+        let outline = outline(PROJECT, &settled);
+        let mut spans: Vec<_> = outline.iter().map(|span| settled.rows[span.row].span_id).collect();
+        prop_assert_eq!(spans.len() as u32, settled.trace.spans);
+        spans.sort_unstable();
+        spans.dedup();
+        prop_assert_eq!(spans.len(), outline.len(), "each once");
+        let calls: Vec<_> = outline.iter().filter_map(|span| Some((span, &settled.calls[span.call?]))).collect();
+        prop_assert_eq!(calls.len(), settled.calls.len());
+        for (span, call) in calls {
+            prop_assert_eq!((span.row, span.path), (call.span, call.path));
+        }
+        let known: std::collections::HashSet<_> = settled.paths.iter().map(|row| row.id).collect();
+        let mut last_start = HashMap::new();
+        for (place, span) in outline.iter().enumerate() {
+            let row = &settled.rows[span.row];
+            prop_assert!(span.parent.is_none_or(|parent| parent < place), "parents first");
+            prop_assert_eq!(span.missing_parent || span.parent.is_some(), row.parent_span_id.is_some());
+            let before = last_start.insert(span.parent, row.start_us);
+            prop_assert!(before.is_none_or(|before| before <= row.start_us), "siblings by start");
+            // What is above a counted call is a frame of the tree.
+            let mut above = span.call.filter(|call| settled.calls[*call].counted()).and(span.parent);
+            while let Some(parent) = above {
+                let repeats = outline[parent].call.is_some();
+                prop_assert!(repeats || known.contains(&outline[parent].path));
+                above = outline[parent].parent;
+            }
+        }
     }
 
     #[test]
