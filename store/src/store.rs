@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use crate::{
+<<<<<<< HEAD
     CatalogRow, Dropped, Due, LandingRow, Lease, MarkId, MarkPage, OutboxRow, SettleReport, Status,
     StoreError, TraceKey, Verified, postgres::Postgres, sqlite::Sqlite,
+=======
+    CatalogRow, LandingRow, OutboxRow, StoreError, TraceKey, postgres::Postgres, query::Snapshot,
+    sqlite::Sqlite,
+>>>>>>> 15cd657 (Ask the store questions: sums from rollups or calls, lists by key)
 };
 
 /// How to connect.
@@ -115,6 +120,7 @@ impl Store {
         dispatch!(self, landed(trace))
     }
 
+<<<<<<< HEAD
     /// Takes and renews lanes for `owner`: a fair share among the collectors that did so within
     /// their `ttl_us`. The leases returned are all it has; the others are lost.
     ///
@@ -233,6 +239,26 @@ impl Store {
     #[cfg(feature = "testing")]
     pub async fn dump(&self) -> Result<Vec<String>, StoreError> {
         dispatch!(self, dump())
+=======
+    /// `sqlite` or `postgres`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match &self.backend {
+            Backend::Sqlite(_) => "sqlite",
+            Backend::Postgres(_) => "postgres",
+        }
+    }
+
+    /// One state of the database to ask questions of; holds a reading connection until dropped.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(database) => Snapshot::of_sqlite(&database.reader).await,
+            Backend::Postgres(database) => Snapshot::of_postgres(&database.pool).await,
+        }
+>>>>>>> 15cd657 (Ask the store questions: sums from rollups or calls, lists by key)
     }
 
     /// Every call, by project, trace and span.

@@ -1,0 +1,39 @@
+//! Read queries: one file per question.
+//!
+//! Every answer is read from one [`Snapshot`]. Most questions are sums over the calls of a
+//! [`Filter`], grouped ([`facts`]); lists read calls and traces by the key of their last row.
+
+mod breakdown;
+mod calls;
+mod clauses;
+mod facts;
+mod filter;
+mod flamegraph;
+mod paths;
+mod plan;
+//mod receipt;
+mod snapshot;
+mod sql;
+mod status;
+mod summary;
+mod sums;
+mod timeseries;
+mod trace;
+mod traces;
+mod values;
+
+pub use breakdown::{Breakdown, breakdown};
+pub use calls::{CallId, CallRecord, Why, calls, stand_ins};
+pub use facts::Value;
+pub use filter::{Clause, Column, Dimension, Filter, OneOf};
+pub use flamegraph::{PathSums, path_sums};
+pub use paths::Paths;
+//pub use receipt::{CallReceipt, Catalog, receipt};
+pub use snapshot::Snapshot;
+pub use status::{Pending, extent, pending};
+pub use summary::{Summary, summary};
+pub use sums::Sums;
+pub use timeseries::{Series, Timeseries, timeseries};
+pub use trace::{Trace, trace};
+pub use traces::{Order, Sort, TraceKey, TraceRecord, traces};
+pub use values::{Values, values};

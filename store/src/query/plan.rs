@@ -1,0 +1,120 @@
+//! Which rows answer for which part of a range.
+
+/// 15 minutes, hours, UTC days: seconds of a bucket, finest first, as in the column `tier`.
+pub(crate) const TIERS: [i64; 3] = [900, 3_600, 86_400];
+
+/// The finest tier in seconds; differences not yet folded have its buckets.
+pub(crate) const FINEST: i64 = TIERS[0];
+
+/// A half-open range of microseconds.
+pub(crate) type Range = (i64, i64);
+
+/// A range cut into pieces that do not overlap and together are the range.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Whole buckets: seconds of a bucket and the range they fill, coarsest inside.
+    pub(crate) buckets: Vec<(i64, Range)>,
+    /// What the buckets of all tiers fill together; `None` if nothing.
+    pub(crate) whole: Option<Range>,
+    /// Parts of the finest buckets, at most one at either end: only calls can tell.
+    pub(crate) edges: Vec<Range>,
+}
+
+impl Plan {
+    /// Cuts `[from, to)`, with no bucket longer than `coarsest` seconds.
+    pub(crate) fn new((from, to): Range, coarsest: i64) -> Self {
+        let mut plan = Self::default();
+        let Some(whole) = inside((from, to), FINEST) else {
+            plan.edges.push((from, to));
+            return plan;
+        };
+        push(&mut plan.edges, (from, whole.0));
+        push(&mut plan.edges, (whole.1, to));
+        plan.whole = Some(whole);
+        let mut rest = vec![whole];
+        for seconds in TIERS.into_iter().rev().filter(|seconds| *seconds <= coarsest) {
+            let mut left = Vec::new();
+            for range in rest {
+                match inside(range, seconds) {
+                    Some(inner) => {
+                        plan.buckets.push((seconds, inner));
+                        push(&mut left, (range.0, inner.0));
+                        push(&mut left, (inner.1, range.1));
+                    }
+                    None => left.push(range),
+                }
+            }
+            rest = left;
+        }
+        plan
+    }
+}
+
+/// The longest run of whole buckets within a range.
+fn inside((from, to): Range, seconds: i64) -> Option<Range> {
+    let bucket = seconds * 1_000_000;
+    let start = from.checked_add(bucket - 1)?.div_euclid(bucket) * bucket;
+    let end = to.div_euclid(bucket) * bucket;
+    (start < end).then_some((start, end))
+}
+
+fn push(ranges: &mut Vec<Range>, range: Range) {
+    if range.0 < range.1 {
+        ranges.push(range);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+    const DAY: i64 = 86_400 * SECOND;
+
+    #[test]
+    fn a_month_reads_days_inside_and_finer_rows_at_its_edges() {
+        let from = DAY - 3_600 * SECOND - 900 * SECOND - 5;
+        let to = 31 * DAY + 7;
+        let plan = Plan::new((from, to), 86_400);
+        assert_eq!(plan.buckets, [
+            (86_400, (DAY, 31 * DAY)),
+            (3_600, (DAY - 3_600 * SECOND, DAY)),
+            (900, (DAY - 4_500 * SECOND, DAY - 3_600 * SECOND)),
+        ]);
+        assert_eq!(plan.edges, [(from, DAY - 4_500 * SECOND), (31 * DAY, to)]);
+    }
+
+    #[test]
+    fn a_moment_has_no_bucket() {
+        assert_eq!(Plan::new((5, 6), 86_400), Plan { edges: vec![(5, 6)], ..Plan::default() });
+    }
+
+    fn time() -> impl Strategy<Value = i64> {
+        prop_oneof![-3 * DAY..40 * DAY, (-9_i64..400).prop_map(|n| n * 900 * SECOND)]
+    }
+
+    proptest! {
+        #[test]
+        fn the_pieces_are_the_range(a in time(), b in time(), coarsest in 0_usize..3) {
+            prop_assume!(a != b);
+            let range = (a.min(b), a.max(b));
+            let plan = Plan::new(range, TIERS[coarsest]);
+            let mut pieces: Vec<Range> = plan.edges.clone();
+            for (seconds, (from, to)) in &plan.buckets {
+                prop_assert!(*seconds <= TIERS[coarsest]);
+                prop_assert_eq!((from.rem_euclid(seconds * SECOND), to.rem_euclid(seconds * SECOND)), (0, 0));
+                pieces.push((*from, *to));
+            }
+            prop_assert!(plan.edges.iter().all(|(from, to)| to - from < 2 * 900 * SECOND));
+            pieces.sort_unstable();
+            prop_assert_eq!((pieces[0].0, pieces[pieces.len() - 1].1), range);
+            prop_assert!(pieces.windows(2).all(|pair| pair[0].1 == pair[1].0));
+            if let Some(whole) = plan.whole {
+                let inner: i64 = plan.buckets.iter().map(|(_, (from, to))| to - from).sum();
+                prop_assert_eq!(inner, whole.1 - whole.0);
+            }
+        }
+    }
+}

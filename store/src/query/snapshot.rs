@@ -1,0 +1,192 @@
+//! Reading: one snapshot of either database, rows without their differences.
+
+use costflame_pricing::Receipt;
+use futures::TryStreamExt;
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, postgres::PgRow, sqlite::SqliteRow};
+
+use super::sql::{Arg, Dialect, Sql, read_sum};
+use crate::StoreError;
+
+/// Longest statement of a page, also after its request has been given up.
+const BEGIN_POSTGRES: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '60s'";
+
+/// One state of the database: everything read through it belongs together. Read only; holds a
+/// connection until dropped.
+#[derive(Debug)]
+pub struct Snapshot {
+    transaction: Open,
+}
+
+#[derive(Debug)]
+enum Open {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Snapshot {
+    /// A snapshot of SQLite, taken at the first read.
+    pub(crate) async fn of_sqlite(reader: &SqlitePool) -> Result<Self, StoreError> {
+        Ok(Self { transaction: Open::Sqlite(reader.begin().await?) })
+    }
+
+    /// A snapshot of Postgres, taken at the first read.
+    pub(crate) async fn of_postgres(pool: &PgPool) -> Result<Self, StoreError> {
+        Ok(Self { transaction: Open::Postgres(pool.begin_with(BEGIN_POSTGRES).await?) })
+    }
+
+    /// Whose SQL to write.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        match self.transaction {
+            Open::Sqlite(_) => Dialect::Sqlite,
+            Open::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Starts a statement.
+    pub(crate) fn sql(&self, text: &str) -> Sql {
+        Sql::new(self.dialect(), text)
+    }
+
+    /// Gives the rows one by one to `each`, until it answers false.
+    pub(crate) async fn each(
+        &mut self,
+        sql: Sql,
+        mut each: impl FnMut(Row) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        // Statements differ from request to request, so keeping them prepared would help nobody.
+        macro_rules! run {
+            ($transaction:expr, $row:path) => {{
+                let mut query = sqlx::query(AssertSqlSafe(sql.text)).persistent(false);
+                for arg in sql.args {
+                    query = match arg {
+                        Arg::Int(value) => query.bind(value),
+                        Arg::Text(value) => query.bind(value),
+                        Arg::Bytes(value) => query.bind(value),
+                    };
+                }
+                let mut rows = query.fetch(&mut **$transaction);
+                while let Some(row) = rows.try_next().await? {
+                    if !each($row(row))? {
+                        break;
+                    }
+                }
+            }};
+        }
+        match &mut self.transaction {
+            Open::Sqlite(transaction) => run!(transaction, Row::Sqlite),
+            Open::Postgres(transaction) => run!(transaction, Row::Postgres),
+        }
+        Ok(())
+    }
+
+    /// All rows, read by `read`.
+    pub(crate) async fn all<T>(
+        &mut self,
+        sql: Sql,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut all = Vec::new();
+        self.each(sql, |row| {
+            all.push(read(&row)?);
+            Ok(true)
+        })
+        .await?;
+        Ok(all)
+    }
+
+    /// The first row, if there is one.
+    pub(crate) async fn first<T>(
+        &mut self,
+        sql: Sql,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut first = None;
+        self.each(sql, |row| {
+            first = Some(read(&row)?);
+            Ok(false)
+        })
+        .await?;
+        Ok(first)
+    }
+}
+
+/// A row of either database, column by column from 0.
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+macro_rules! get {
+    ($row:expr, $column:expr) => {
+        match $row {
+            // Unchecked: Postgres has three widths of integers, all of them are read as the widest.
+            Row::Sqlite(row) => row.try_get_unchecked($column),
+            Row::Postgres(row) => row.try_get_unchecked($column),
+        }
+        .map_err(StoreError::from)
+    };
+}
+
+impl Row {
+    /// An integer of any width.
+    pub(crate) fn int(&self, column: usize) -> Result<i64, StoreError> {
+        get!(self, column)
+    }
+
+    /// An integer that may be absent.
+    pub(crate) fn maybe_int(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        get!(self, column)
+    }
+
+    /// A boolean.
+    pub(crate) fn flag(&self, column: usize) -> Result<bool, StoreError> {
+        get!(self, column)
+    }
+
+    /// Text.
+    pub(crate) fn text(&self, column: usize) -> Result<String, StoreError> {
+        get!(self, column)
+    }
+
+    /// Text that may be absent.
+    pub(crate) fn maybe_text(&self, column: usize) -> Result<Option<String>, StoreError> {
+        get!(self, column)
+    }
+
+    /// Bytes.
+    pub(crate) fn bytes(&self, column: usize) -> Result<Vec<u8>, StoreError> {
+        get!(self, column)
+    }
+
+    /// Bytes that may be absent.
+    pub(crate) fn maybe_bytes(&self, column: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        get!(self, column)
+    }
+
+    /// Exactly `N` bytes.
+    pub(crate) fn id<const N: usize>(&self, column: usize) -> Result<[u8; N], StoreError> {
+        self.bytes(column)?.try_into().map_err(|_| StoreError::corrupt("id", column))
+    }
+
+    /// Exactly `N` bytes that may be absent.
+    pub(crate) fn maybe_id<const N: usize>(&self, column: usize) -> Result<Option<[u8; N]>, StoreError> {
+        let Some(bytes) = self.maybe_bytes(column)? else { return Ok(None) };
+        bytes.try_into().map(Some).map_err(|_| StoreError::corrupt("id", column))
+    }
+
+    /// A packed receipt.
+    pub(crate) fn receipt(&self, column: usize) -> Result<Receipt, StoreError> {
+        Receipt::unpack(&self.bytes(column)?).map_err(|error| StoreError::corrupt("receipt", error))
+    }
+
+    /// A sum as [`Dialect::sum`] writes it.
+    pub(crate) fn sum(&self, column: usize) -> Result<i128, StoreError> {
+        read_sum(&self.text(column)?)
+    }
+
+    /// A count.
+    pub(crate) fn count(&self, column: usize) -> Result<u64, StoreError> {
+        u64::try_from(self.int(column)?).map_err(|error| StoreError::corrupt("count", error))
+    }
+}

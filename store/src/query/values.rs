@@ -1,0 +1,95 @@
+//! Completion of filter values.
+
+use super::{
+    breakdown::{breakdown, counted},
+    clauses::push_column,
+    facts::{Ask, By, Value, push_calls},
+    filter::{Column, Dimension, Filter},
+    paths::Paths,
+    snapshot::Snapshot,
+};
+use crate::StoreError;
+
+/// Values of one dimension.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    /// Values and their counted calls, most calls first.
+    pub values: Vec<(Value, u64)>,
+    /// True when there are more.
+    pub more: bool,
+    /// The paths of `values`, if they are paths.
+    pub paths: Paths,
+}
+
+/// Values among the counted calls that pass the filters of other dimensions and contain `part`,
+/// whatever the case. A path is found by its last label or by its whole id.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn values(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    dimension: &Dimension,
+    part: &str,
+    limit: usize,
+) -> Result<Values, StoreError> {
+    let filter = filter.without(dimension);
+    let part = part.to_lowercase();
+    let wanted = |text: &str| text.to_lowercase().contains(&part);
+    match dimension {
+        Dimension::Column(column) if !column.in_series() => {
+            values_of_calls(snapshot, &filter, column, wanted, limit).await
+        }
+        _ => {
+            let mut all = breakdown(snapshot, &filter, dimension, usize::MAX - 1).await?;
+            let paths = std::mem::take(&mut all.paths);
+            let is_wanted = |value: &Value| match value {
+                Value::Text(text) => wanted(text),
+                Value::Absent => false,
+                Value::Path(id) => {
+                    id.to_string() == part || paths.get(*id).is_some_and(|path| wanted(&path.frame.label))
+                }
+            };
+            let mut values: Vec<(Value, u64)> = all
+                .rows
+                .into_iter()
+                .filter(|(value, _)| is_wanted(value))
+                .map(|(value, sums)| (value, sums.calls))
+                .collect();
+            values.sort_by(|(a, a_calls), (b, b_calls)| b_calls.cmp(a_calls).then_with(|| a.cmp(b)));
+            let more = values.len() > limit;
+            values.truncate(limit);
+            Ok(Values { values, more, paths })
+        }
+    }
+}
+
+/// There may be many: the database ranks them, and reading ends when enough have been found.
+async fn values_of_calls(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    column: &Column,
+    wanted: impl Fn(&str) -> bool,
+    limit: usize,
+) -> Result<Values, StoreError> {
+    let mut sql = snapshot.sql("SELECT value, n FROM (SELECT ");
+    push_column(&mut sql, column);
+    sql.push(" AS value, COUNT(*) AS n");
+    push_calls(&mut sql, &counted(filter), Ask::by(By::Column(column)));
+    let bytewise = sql.dialect.bytewise();
+    sql.push(&format!(" GROUP BY 1) v WHERE value IS NOT NULL ORDER BY n DESC, value {bytewise}"));
+    let mut found = Values::default();
+    snapshot
+        .each(sql, |row| {
+            let value = row.text(0)?;
+            if wanted(&value) {
+                found.more = found.values.len() == limit;
+                if !found.more {
+                    found.values.push((Value::Text(value), row.count(1)?));
+                }
+            }
+            Ok(!found.more)
+        })
+        .await?;
+    Ok(found)
+}
