@@ -1,0 +1,119 @@
+//! The one error of the API, and its body.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use costflame_store::StoreError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::params::Invalid;
+
+/// Why a request has no answer. What the database said is logged, never shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// A parameter cannot be understood.
+    #[error("{}", .0.message)]
+    BadRequest(#[from] Invalid),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// It was there; retention has dropped it.
+    #[error("{0}")]
+    Gone(String),
+    /// This path has no such method.
+    #[error("Only GET is answered here.")]
+    Method,
+    /// The database cannot be reached, or the answer took too long. May be retried.
+    #[error("{0}")]
+    Unavailable(&'static str),
+    /// A defect of costflame, or a damaged database.
+    #[error("Something went wrong inside costflame; its log says more.")]
+    Internal,
+}
+
+impl ApiError {
+    /// An error of a database that answers no more.
+    pub const DATABASE: Self = Self::Unavailable("The database cannot be reached at the moment.");
+
+    /// An answer that took too long.
+    pub const TOO_SLOW: Self = Self::Unavailable("The answer took too long; a shorter range is faster.");
+
+    /// True when the same request may succeed later.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Gone(_) => StatusCode::GONE,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad_request",
+            Self::NotFound(_) => "not_found",
+            Self::Gone(_) => "gone",
+            Self::Method => "method_not_allowed",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_retryable() {
+            tracing::warn!(%error, "the database cannot answer");
+            return Self::DATABASE;
+        }
+        tracing::error!(%error, "a query failed");
+        Self::Internal
+    }
+}
+
+/// Body of every answer that is not 2xx.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// Stable, for programs: `bad_request`, `not_found`, `gone` (retention), `method_not_allowed`,
+    /// `unavailable`, `internal`.
+    pub code: &'static str,
+    /// One sentence, for people.
+    pub message: String,
+    /// The query parameter at fault, if one is.
+    #[schema(required)]
+    pub field: Option<String>,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, message) = (self.status(), self.code(), self.to_string());
+        let retryable = self.is_retryable();
+        let field = match self {
+            Self::BadRequest(invalid) => Some(invalid.field).filter(|field| !field.is_empty()),
+            _ => None,
+        };
+        let body = ErrorBody { error: ErrorDetail { code, message, field } };
+        let mut response = (status, Json(body)).into_response();
+        if retryable {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        response
+    }
+}

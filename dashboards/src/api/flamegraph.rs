@@ -1,0 +1,258 @@
+//! `/flamegraph`: the cost tree, pruned, of one selection of calls or of two side by side.
+
+use std::cmp::Reverse;
+
+use axum::{Json, extract::State};
+use costflame_profile::{Measure, Metric, Node, PathId, PathRow, Tree};
+use costflame_store::query::{self, PathSums, Sums};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    document::FilterParams,
+    error::{ApiError, ErrorBody},
+    shapes::{Amounts, PicoAmounts, Tokens},
+    state::{ApiState, selection},
+    words::{IntText, Kind},
+};
+use crate::{filter::base_selection, params::Params};
+
+const DEFAULT_NODES: usize = 5_000;
+const MAX_NODES: usize = 50_000;
+
+/// Names of the metrics.
+const METRICS: [(&str, Metric); 4] = [
+    ("cost", Metric::Cost),
+    ("tokens", Metric::Tokens),
+    ("calls", Metric::Calls),
+    ("duration", Metric::Duration),
+];
+
+/// A frame's sums in the selection and in the one it is compared with.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pair {
+    now: Sums,
+    base: Sums,
+}
+
+fn value(sums: &Sums, metric: Metric) -> i128 {
+    match metric {
+        Metric::Cost => sums.cost.0,
+        Metric::Tokens => sums.total_tokens(),
+        Metric::Calls => sums.calls.into(),
+        Metric::Duration => sums.duration_us,
+    }
+}
+
+impl Measure for Pair {
+    fn add(&mut self, other: &Self) {
+        self.now += &other.now;
+        self.base += &other.base;
+    }
+
+    fn weight(&self, metric: Metric) -> u128 {
+        let size = |sums| value(sums, metric).unsigned_abs();
+        size(&self.now).saturating_add(size(&self.base))
+    }
+}
+
+/// One frame. Values are in `unit`; counts, tokens and amounts are over the subtree.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Frame)]
+pub(super) struct FrameBody {
+    /// Path id, hex; null for the folded rest "(other)".
+    #[schema(required)]
+    id: Option<String>,
+    /// Path id of the parent; null = below the root of all. Of a folded rest too.
+    #[schema(required)]
+    parent: Option<String>,
+    /// Empty if the resource named none.
+    service: String,
+    /// What it stands for.
+    kind: Kind,
+    /// Low-cardinality label.
+    label: String,
+    /// Of the calls that end here.
+    #[serde(rename = "self")]
+    own: IntText,
+    /// Self and everything below.
+    total: IntText,
+    /// Counted calls in the subtree.
+    calls: u64,
+    /// Calls with an error in the subtree.
+    errors: u64,
+    /// Calls without a price in the subtree.
+    unpriced: u64,
+    /// Over the subtree. Absent = {}.
+    #[serde(skip_serializing_if = "Tokens::is_empty")]
+    #[schema(required = false)]
+    tokens: Tokens,
+    /// Over the subtree; adds up to its cost. Absent = {}.
+    #[serde(skip_serializing_if = "PicoAmounts::is_empty")]
+    #[schema(required = false)]
+    amounts: PicoAmounts,
+    /// The other side, only in a difference.
+    #[serde(flatten)]
+    base: Option<FrameBase>,
+}
+
+/// A frame in the selection it is compared with.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FrameBase {
+    base_self: IntText,
+    base_total: IntText,
+    base_calls: u64,
+}
+
+/// The cost tree: parents before children, siblings by total, largest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Flamegraph {
+    /// `cost`, `tokens`, `calls` or `duration`.
+    metric: &'static str,
+    /// `picousd`, `tokens`, `calls` or `us`.
+    unit: &'static str,
+    /// Sum of `self` over all frames.
+    total: IntText,
+    /// The same of the other side; only in a difference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base_total: Option<IntText>,
+    /// Counted calls in the selection.
+    calls: u64,
+    /// Traces with a counted call.
+    traces: u64,
+    /// Parents before children.
+    frames: Vec<FrameBody>,
+    /// What was folded.
+    pruned: PrunedNodes,
+}
+
+/// Frames folded into "(other)".
+#[derive(Serialize, ToSchema)]
+#[schema(as = Pruned)]
+pub(super) struct PrunedNodes {
+    /// How many.
+    nodes: usize,
+}
+
+/// The cost tree of a selection, or its difference to another one.
+#[utoipa::path(get, path = "/flamegraph", params(
+    FilterParams,
+    ("metric" = Option<String>, Query, description = "cost (default), tokens, calls or duration."),
+    ("max_nodes" = Option<usize>, Query, description = "Frames at most; the smallest are folded into \"(other)\". \
+                                                        Default 5000.", minimum = 1, maximum = 50000),
+    ("base_from" = Option<String>, Query, description = "With `base_to`: the range to compare with."),
+    ("base_to" = Option<String>, Query, description = "First moment after the range to compare with."),
+    ("base.KEY" = Option<Vec<String>>, Query, description = "Replaces the filter KEY on the other side."),
+), responses(
+    (status = 200, body = Flamegraph),
+    (status = "default", body = ErrorBody),
+))]
+pub(super) async fn flamegraph(
+    State(api): State<ApiState>,
+    mut params: Params,
+) -> Result<Json<Flamegraph>, ApiError> {
+    let selection = selection(&mut params)?;
+    let base = base_selection(&mut params, &selection, Timestamp::now())?;
+    let metric = params.choice("metric", &METRICS)?.unwrap_or_default();
+    let max_nodes = params.number("max_nodes", DEFAULT_NODES, (1, MAX_NODES))?;
+    params.finish()?;
+
+    let mut snapshot = api.snapshot().await?;
+    let now = query::path_sums(&mut snapshot, &selection.filter).await?;
+    let base = match &base {
+        Some(base) => Some(query::path_sums(&mut snapshot, base).await?),
+        None => None,
+    };
+    drop(snapshot);
+    // Building and pruning take long for a large tree; other requests go on meanwhile.
+    let body = tokio::task::spawn_blocking(move || body(now, base, metric, max_nodes)).await;
+    Ok(Json(body.map_err(|_| ApiError::Internal)?))
+}
+
+fn body(now: PathSums, base: Option<PathSums>, metric: Metric, max_nodes: usize) -> Flamegraph {
+    let compared = base.is_some();
+    let traces = now.traces;
+    let mut paths: Vec<PathRow> = Vec::new();
+    let mut own: Vec<(PathId, Pair)> = Vec::new();
+    let mut add = |sums: PathSums, pair: fn(Sums) -> Pair| {
+        for (path, sums) in sums.paths {
+            if sums.calls > 0 {
+                own.push((path.id, pair(sums)));
+            }
+            paths.push(path);
+        }
+    };
+    add(now, |now| Pair { now, base: Sums::default() });
+    if let Some(base) = base {
+        add(base, |base| Pair { now: Sums::default(), base });
+    }
+    let tree = Tree::from_rows(paths, own);
+    let total = tree.total();
+    let pruned = tree.prune(max_nodes, metric);
+    Flamegraph {
+        metric: metric.name(),
+        unit: unit(metric),
+        total: IntText(value(&total.now, metric)),
+        base_total: compared.then(|| IntText(value(&total.base, metric))),
+        calls: total.now.calls,
+        traces,
+        frames: frames(&pruned.tree, metric, compared),
+        pruned: PrunedNodes { nodes: pruned.folded },
+    }
+}
+
+const fn unit(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Cost => "picousd",
+        Metric::Tokens => "tokens",
+        Metric::Calls => "calls",
+        Metric::Duration => "us",
+    }
+}
+
+/// Depth first, siblings by total, largest first, `(other)` last.
+fn frames(tree: &Tree<Pair>, metric: Metric, compared: bool) -> Vec<FrameBody> {
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); tree.nodes.len() + 1];
+    let top = tree.nodes.len();
+    for (place, node) in tree.nodes.iter().enumerate() {
+        children[node.parent.unwrap_or(top)].push(place);
+    }
+    for siblings in &mut children {
+        siblings.sort_by_key(|place| {
+            let node = &tree.nodes[*place];
+            (node.id.is_none(), Reverse(value(&node.total.now, metric)))
+        });
+    }
+    let mut frames = Vec::with_capacity(tree.nodes.len());
+    let mut stack: Vec<usize> = children[top].iter().rev().copied().collect();
+    while let Some(place) = stack.pop() {
+        frames.push(frame(tree, &tree.nodes[place], metric, compared));
+        stack.extend(children[place].iter().rev());
+    }
+    frames
+}
+
+fn frame(tree: &Tree<Pair>, node: &Node<Pair>, metric: Metric, compared: bool) -> FrameBody {
+    let parent = node.parent.and_then(|parent| tree.nodes[parent].id);
+    let total = &node.total.now;
+    FrameBody {
+        id: node.id.map(|id| id.to_string()),
+        parent: parent.map(|id| id.to_string()),
+        service: node.frame.service.to_string(),
+        kind: Kind(node.frame.kind),
+        label: node.frame.label.to_string(),
+        own: IntText(value(&node.own.now, metric)),
+        total: IntText(value(total, metric)),
+        calls: total.calls,
+        errors: total.errors,
+        unpriced: total.unpriced_calls,
+        tokens: Tokens(total.tokens),
+        amounts: PicoAmounts(Amounts::of(total)),
+        base: compared.then(|| FrameBase {
+            base_self: IntText(value(&node.own.base, metric)),
+            base_total: IntText(value(&node.total.base, metric)),
+            base_calls: node.total.base.calls,
+        }),
+    }
+}

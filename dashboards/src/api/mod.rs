@@ -1,0 +1,46 @@
+//! The JSON API: one file per endpoint group, thin handlers over the store's questions.
+
+mod breakdown;
+mod buckets;
+mod calls;
+mod document;
+mod error;
+mod flamegraph;
+mod health;
+mod layers;
+mod shapes;
+mod span_tree;
+mod state;
+mod summary;
+mod timeseries;
+mod trace;
+mod traces;
+mod values;
+mod words;
+
+use axum::Router;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use document::document;
+pub use error::{ApiError, ErrorBody};
+pub use health::{Bound, Endpoints, Figures, HealthSource, Lag, Queue, Received, Refused};
+pub use state::ApiState;
+
+/// Everything under `/api/v1`.
+pub(crate) fn router(state: ApiState) -> Router {
+    let (router, _) = endpoints().split_for_parts();
+    layers::around(router.route("/openapi.json", axum::routing::get(document::serve)).with_state(state))
+}
+
+fn endpoints() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(summary::summary))
+        .routes(routes!(breakdown::breakdown))
+        .routes(routes!(timeseries::timeseries))
+        .routes(routes!(flamegraph::flamegraph))
+        .routes(routes!(traces::traces))
+        .routes(routes!(trace::trace))
+        .routes(routes!(calls::calls))
+        .routes(routes!(values::values))
+        .routes(routes!(health::health))
+}

@@ -1,0 +1,53 @@
+//! What every handler needs, and how it reads its parameters.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use costflame_store::{Store, query::Snapshot};
+use jiff::Timestamp;
+
+use super::{error::ApiError, health::HealthSource};
+use crate::{
+    filter::{self, Selection},
+    params::{Invalid, Params},
+};
+
+/// What the API answers from. Cloning shares it.
+#[derive(Clone)]
+pub struct ApiState {
+    pub(super) store: Store,
+    pub(super) health: HealthSource,
+    pub(super) started: Arc<Instant>,
+}
+
+impl ApiState {
+    /// The API of a database; `health` gives the figures that only the collector knows.
+    #[must_use]
+    pub fn new(store: Store, health: HealthSource) -> Self {
+        Self { store, health, started: Arc::new(Instant::now()) }
+    }
+
+    pub(super) async fn snapshot(&self) -> Result<Snapshot, ApiError> {
+        Ok(self.store.snapshot().await?)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Ok(Self::parse(parts.uri.query().unwrap_or_default())?)
+    }
+}
+
+/// Takes range, time zone and filters; nothing else may be left.
+pub(super) fn only_selection(mut params: Params) -> Result<Selection, Invalid> {
+    let selection = selection(&mut params)?;
+    params.finish()?;
+    Ok(selection)
+}
+
+/// Takes range, time zone and filters.
+pub(super) fn selection(params: &mut Params) -> Result<Selection, Invalid> {
+    filter::selection(params, Timestamp::now())
+}

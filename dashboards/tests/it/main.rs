@@ -1,0 +1,4 @@
+//! The API over real databases.
+
+mod empty;
+mod support;

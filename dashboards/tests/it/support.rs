@@ -1,0 +1,52 @@
+//! A database of either kind with the API on top of it.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, StatusCode},
+};
+use costflame_dashboards::{ApiState, Figures, router};
+use costflame_store::{Options, Store, testing};
+use serde_json::Value;
+use tower::ServiceExt;
+
+/// A database, the API over it, and the folder of its file.
+pub(crate) struct Api {
+    pub(crate) store: Store,
+    pub(crate) router: Router,
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// An empty SQLite file and an empty Postgres database.
+pub(crate) async fn both() -> [Api; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/c.db", folder.path().display());
+    [Api::open(&url, Some(folder)).await, Api::open(&testing::postgres_database().await, None).await]
+}
+
+impl Api {
+    async fn open(url: &str, folder: Option<tempfile::TempDir>) -> Self {
+        let store = Store::connect(url, &Options::default()).await.unwrap();
+        let router = router(ApiState::new(store.clone(), Arc::new(Figures::default)));
+        Self { store, router, _folder: folder }
+    }
+
+    /// Status and body of a GET below `/api/v1`.
+    pub(crate) async fn ask(&self, path: &str) -> (StatusCode, Value) {
+        let request = Request::get(format!("/api/v1{path}")).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let json = serde_json::from_slice(&body);
+        (status, json.unwrap_or_else(|_| panic!("{path}: {}", String::from_utf8_lossy(&body))))
+    }
+
+    /// The body of an answer that must be 200.
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask(path).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+}
