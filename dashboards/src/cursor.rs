@@ -34,20 +34,38 @@ pub(crate) struct Question {
 impl Question {
     /// The question of a list: its name with the order, and the filters' text.
     #[must_use]
-    pub(crate) fn new(list: &str, clauses: &impl std::fmt::Debug, range: (i64, i64), default_range: bool) -> Self {
+    pub(crate) fn new(
+        list: &str,
+        clauses: &impl std::fmt::Debug,
+        range: (i64, i64),
+        default_range: bool,
+    ) -> Self {
         let text = format!("{list}\n{clauses:?}");
         let hash = blake3::hash(text.as_bytes());
         let mut id = [0; 8];
         id.copy_from_slice(&hash.as_bytes()[..8]);
-        Self { id, from_us: range.0, to_us: range.1, default_range }
+        Self {
+            id,
+            from_us: range.0,
+            to_us: range.1,
+            default_range,
+        }
     }
 
     /// The cursor behind a row.
     #[must_use]
     pub(crate) fn cursor<K: Serialize>(&self, key: K) -> String {
-        let cursor = Cursor { question: self.id, from_us: self.from_us, to_us: self.to_us, key };
+        let cursor = Cursor {
+            question: self.id,
+            from_us: self.from_us,
+            to_us: self.to_us,
+            key,
+        };
         let mut bytes = vec![VERSION];
-        bytes.extend(postcard::to_stdvec(&cursor).expect("a cursor has no length that postcard cannot write"));
+        bytes.extend(
+            postcard::to_stdvec(&cursor)
+                .expect("a cursor has no length that postcard cannot write"),
+        );
         hex::write(&bytes)
     }
 
@@ -56,12 +74,18 @@ impl Question {
     /// # Errors
     /// When the text is no cursor, or one of another question.
     pub(crate) fn resume<K: DeserializeOwned>(&mut self, text: &str) -> Result<K, Invalid> {
-        let cursor: Cursor<K> = read(text).ok_or_else(|| Invalid::new("cursor", "It is no cursor of this list."))?;
+        let cursor: Cursor<K> =
+            read(text).ok_or_else(|| Invalid::new("cursor", "It is no cursor of this list."))?;
         if self.default_range && cursor.from_us < cursor.to_us {
             (self.from_us, self.to_us) = (cursor.from_us, cursor.to_us);
         }
-        if cursor.question != self.id || (cursor.from_us, cursor.to_us) != (self.from_us, self.to_us) {
-            return Err(Invalid::new("cursor", "It belongs to another range, order or filter."));
+        if cursor.question != self.id
+            || (cursor.from_us, cursor.to_us) != (self.from_us, self.to_us)
+        {
+            return Err(Invalid::new(
+                "cursor",
+                "It belongs to another range, order or filter.",
+            ));
         }
         Ok(cursor.key)
     }

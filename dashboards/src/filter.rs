@@ -68,7 +68,9 @@ pub fn dimension_name(dimension: &Dimension) -> String {
         Dimension::Column(Column::Tag(key)) => format!("tag.{key}"),
         Dimension::Column(column) => {
             let known = COLUMNS.iter().find(|(_, known)| known == column);
-            known.map(|(name, _)| (*name).to_owned()).unwrap_or_default()
+            known
+                .map(|(name, _)| (*name).to_owned())
+                .unwrap_or_default()
         }
     }
 }
@@ -107,8 +109,18 @@ pub fn selection(params: &mut Params, now: Timestamp) -> Result<Selection, Inval
     let tz_name = params.take("tz")?.unwrap_or_else(|| "UTC".to_owned());
     let tz = TimeZone::get(&tz_name)
         .map_err(|_| Invalid::new("tz", "It must be an IANA time zone such as Europe/Berlin."))?;
-    let filter = Filter { project: PROJECT, from_us, to_us, clauses: clauses(params)? };
-    Ok(Selection { filter, default_range, tz, tz_name })
+    let filter = Filter {
+        project: PROJECT,
+        from_us,
+        to_us,
+        clauses: clauses(params)?,
+    };
+    Ok(Selection {
+        filter,
+        default_range,
+        tz,
+        tz_name,
+    })
 }
 
 /// The other side of a comparison: the same calls but for what `base_from`, `base_to` and
@@ -122,7 +134,10 @@ pub fn base_selection(
     now: Timestamp,
 ) -> Result<Option<Filter>, Invalid> {
     let (from, to) = (params.take("base_from")?, params.take("base_to")?);
-    let prefixed = |invalid: Invalid| Invalid { field: format!("base.{}", invalid.field), ..invalid };
+    let prefixed = |invalid: Invalid| Invalid {
+        field: format!("base.{}", invalid.field),
+        ..invalid
+    };
     let mut replaced = params.split_prefix("base.");
     if from.is_none() && to.is_none() && replaced.is_empty() {
         return Ok(None);
@@ -131,7 +146,8 @@ pub fn base_selection(
     match (from, to) {
         (None, None) => {}
         (Some(from), Some(to)) => {
-            (base.from_us, base.to_us) = range(("base_from", Some(from)), ("base_to", Some(to)), now)?;
+            (base.from_us, base.to_us) =
+                range(("base_from", Some(from)), ("base_to", Some(to)), now)?;
         }
         (None, Some(_)) => return Err(Invalid::new("base_from", "base_to needs it.")),
         (Some(_), None) => return Err(Invalid::new("base_to", "base_from needs it.")),
@@ -156,27 +172,47 @@ type Named<'a> = (&'a str, Option<String>);
 
 fn range(from: Named<'_>, to: Named<'_>, now: Timestamp) -> Result<(i64, i64), Invalid> {
     let (from_name, to_name) = (from.0, to.0);
-    let to_us = to.1.map_or(Ok(now.as_microsecond()), |text| time(to_name, &text))?;
+    let to_us =
+        to.1.map_or(Ok(now.as_microsecond()), |text| time(to_name, &text))?;
     let default_from = to_us.saturating_sub(DEFAULT_DAYS * 86_400_000_000);
-    let from_us = from.1.map_or(Ok(default_from), |text| time(from_name, &text))?;
+    let from_us = from
+        .1
+        .map_or(Ok(default_from), |text| time(from_name, &text))?;
     if from_us >= to_us {
-        return Err(Invalid::new(to_name, format!("It must be after {from_name}.")));
+        return Err(Invalid::new(
+            to_name,
+            format!("It must be after {from_name}."),
+        ));
     }
     Ok((from_us, to_us))
 }
 
 /// Microseconds since 1970 UTC, rounded up: a time is in `[from, to)` exactly if its microseconds are.
 fn time(field: &str, text: &str) -> Result<i64, Invalid> {
-    let invalid = || Invalid::new(field, "It must be RFC 3339 (2026-11-22T22:49:12Z) or epoch milliseconds.");
+    let invalid = || {
+        Invalid::new(
+            field,
+            "It must be RFC 3339 (2026-11-22T22:49:12Z) or epoch milliseconds.",
+        )
+    };
     if let Ok(milliseconds) = text.parse::<i64>() {
         return Timestamp::from_millisecond(milliseconds)
             .map(Timestamp::as_microsecond)
             .map_err(|_| invalid());
     }
     // An unescaped + of a numeric offset arrives as a space.
-    let time: Timestamp = text.parse().or_else(|_| text.replace(' ', "+").parse()).map_err(|_| invalid())?;
+    let time: Timestamp = text
+        .parse()
+        .or_else(|_| text.replace(' ', "+").parse())
+        .map_err(|_| invalid())?;
     let floor = time.as_microsecond();
-    Ok(if Timestamp::from_microsecond(floor).is_ok_and(|floor| floor < time) { floor + 1 } else { floor })
+    Ok(
+        if Timestamp::from_microsecond(floor).is_ok_and(|floor| floor < time) {
+            floor + 1
+        } else {
+            floor
+        },
+    )
 }
 
 /// Conditions of one key as written: (wanted, unwanted).
@@ -195,25 +231,36 @@ fn clauses(params: &mut Params) -> Result<Vec<Clause>, Invalid> {
         };
         // A tag's own name may end in "!": `tag.x!=1` is then read as "tag.x is not 1".
         let Some(key) = key(bare) else { return false };
-        let place = keys.iter().position(|(_, known, _)| *known == key).unwrap_or_else(|| {
-            keys.push((bare.to_owned(), key, Written::default()));
-            keys.len() - 1
-        });
+        let place = keys
+            .iter()
+            .position(|(_, known, _)| *known == key)
+            .unwrap_or_else(|| {
+                keys.push((bare.to_owned(), key, Written::default()));
+                keys.len() - 1
+            });
         let written = &mut keys[place].2;
-        let values = if negated { &mut written.none } else { &mut written.any };
+        let values = if negated {
+            &mut written.none
+        } else {
+            &mut written.any
+        };
         if !values.iter().any(|known| known == value) {
             values.push(value.to_owned());
         }
         true
     });
-    keys.into_iter().map(|(name, key, written)| clause(&name, key, &written)).collect()
+    keys.into_iter()
+        .map(|(name, key, written)| clause(&name, key, &written))
+        .collect()
 }
 
 fn clause(name: &str, key: Key, written: &Written) -> Result<Clause, Invalid> {
     Ok(match key {
         Key::Dimension(Dimension::Column(column)) => Clause::Column(column, one_of(written, text)?),
         Key::Dimension(Dimension::Tool) => Clause::Tool(one_of(written, text)?),
-        Key::Dimension(Dimension::Path) => Clause::Path(one_of(written, |value| path(name, value))?),
+        Key::Dimension(Dimension::Path) => {
+            Clause::Path(one_of(written, |value| path(name, value))?)
+        }
         Key::Status => Clause::Failed(one_of(written, |value| {
             word(name, value, &[("error", true), ("ok", false)])
         })?),
@@ -222,22 +269,42 @@ fn clause(name: &str, key: Key, written: &Written) -> Result<Clause, Invalid> {
         })?),
         Key::Flag => {
             let words = Flag::ALL.map(|flag| (flag.name(), flag));
-            Clause::Flag(one_of(written, |value| optional(value, |value| word(name, value, &words)))?)
+            Clause::Flag(one_of(written, |value| {
+                optional(value, |value| word(name, value, &words))
+            })?)
         }
         Key::Unpriced => {
             let words = UNPRICED.map(|reason| (reason.name(), reason));
-            Clause::Unpriced(one_of(written, |value| optional(value, |value| word(name, value, &words)))?)
+            Clause::Unpriced(one_of(written, |value| {
+                optional(value, |value| word(name, value, &words))
+            })?)
         }
     })
 }
 
 /// Every reason for a missing price.
-const UNPRICED: [Unpriced; 5] =
-    [Unpriced::NoUsage, Unpriced::NoModel, Unpriced::UnknownModel, Unpriced::NoRate, Unpriced::Overflow];
+const UNPRICED: [Unpriced; 5] = [
+    Unpriced::NoUsage,
+    Unpriced::NoModel,
+    Unpriced::UnknownModel,
+    Unpriced::NoRate,
+    Unpriced::Overflow,
+];
 
-fn one_of<T>(written: &Written, read: impl Fn(&str) -> Result<T, Invalid>) -> Result<OneOf<T>, Invalid> {
-    let all = |values: &[String]| values.iter().map(|value| read(value)).collect::<Result<Vec<T>, _>>();
-    Ok(OneOf { any: all(&written.any)?, none: all(&written.none)? })
+fn one_of<T>(
+    written: &Written,
+    read: impl Fn(&str) -> Result<T, Invalid>,
+) -> Result<OneOf<T>, Invalid> {
+    let all = |values: &[String]| {
+        values
+            .iter()
+            .map(|value| read(value))
+            .collect::<Result<Vec<T>, _>>()
+    };
+    Ok(OneOf {
+        any: all(&written.any)?,
+        none: all(&written.none)?,
+    })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of the other readers")]
@@ -249,11 +316,17 @@ fn optional<T>(
     value: &str,
     read: impl FnOnce(&str) -> Result<T, Invalid>,
 ) -> Result<Option<T>, Invalid> {
-    if value.is_empty() { Ok(None) } else { read(value).map(Some) }
+    if value.is_empty() {
+        Ok(None)
+    } else {
+        read(value).map(Some)
+    }
 }
 
 fn path(field: &str, value: &str) -> Result<PathId, Invalid> {
-    hex::read(value).map(PathId).ok_or_else(|| Invalid::new(field, "It must be a path id: 32 hex digits."))
+    hex::read(value)
+        .map(PathId)
+        .ok_or_else(|| Invalid::new(field, "It must be a path id: 32 hex digits."))
 }
 
 fn word<T: Copy>(field: &str, value: &str, words: &[(&str, T)]) -> Result<T, Invalid> {

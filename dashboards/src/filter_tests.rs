@@ -18,8 +18,19 @@ fn parse_clauses(query: &str) -> Vec<Clause> {
 }
 
 fn column(column: Column, any: &[Option<&str>], none: &[Option<&str>]) -> Clause {
-    let owned = |values: &[Option<&str>]| values.iter().map(|value| value.map(str::to_owned)).collect();
-    Clause::Column(column, OneOf { any: owned(any), none: owned(none) })
+    let owned = |values: &[Option<&str>]| {
+        values
+            .iter()
+            .map(|value| value.map(str::to_owned))
+            .collect()
+    };
+    Clause::Column(
+        column,
+        OneOf {
+            any: owned(any),
+            none: owned(none),
+        },
+    )
 }
 
 #[test]
@@ -36,17 +47,37 @@ fn repeats_join_by_or_and_keys_by_and() {
 #[test]
 fn reads_every_kind_of_value() {
     let id = "00112233445566778899aabbccddeeff";
-    let query = format!("path={id}&status=error&counted!=true&flag=clamped&flag=&unpriced!=&tag.a=b=c&tool=x");
+    let query = format!(
+        "path={id}&status=error&counted!=true&flag=clamped&flag=&unpriced!=&tag.a=b=c&tool=x"
+    );
     assert_eq!(
         parse_clauses(&query),
         [
-            Clause::Path(OneOf { any: vec![PathId(hex::read(id).unwrap())], none: vec![] }),
-            Clause::Failed(OneOf { any: vec![true], none: vec![] }),
-            Clause::Counted(OneOf { any: vec![], none: vec![true] }),
-            Clause::Flag(OneOf { any: vec![Some(Flag::Clamped), None], none: vec![] }),
-            Clause::Unpriced(OneOf { any: vec![], none: vec![None] }),
+            Clause::Path(OneOf {
+                any: vec![PathId(hex::read(id).unwrap())],
+                none: vec![]
+            }),
+            Clause::Failed(OneOf {
+                any: vec![true],
+                none: vec![]
+            }),
+            Clause::Counted(OneOf {
+                any: vec![],
+                none: vec![true]
+            }),
+            Clause::Flag(OneOf {
+                any: vec![Some(Flag::Clamped), None],
+                none: vec![]
+            }),
+            Clause::Unpriced(OneOf {
+                any: vec![],
+                none: vec![None]
+            }),
             column(Column::Tag("a".into()), &[Some("b=c")], &[]),
-            Clause::Tool(OneOf { any: vec![Some("x".into())], none: vec![] }),
+            Clause::Tool(OneOf {
+                any: vec![Some("x".into())],
+                none: vec![]
+            }),
         ],
     );
 }
@@ -81,8 +112,14 @@ fn times_are_half_open_microseconds() {
         (filter.from_us, filter.to_us)
     };
     assert_eq!(range("from=0&to=1000"), (0, 1_000_000));
-    assert_eq!(range("from=1970-01-01T00:00:00Z&to=1970-01-01T02:00:00%2B01:00"), (0, 3_600_000_000));
-    assert_eq!(range("from=0&to=1970-01-01T02:00:00+01:00"), (0, 3_600_000_000));
+    assert_eq!(
+        range("from=1970-01-01T00:00:00Z&to=1970-01-01T02:00:00%2B01:00"),
+        (0, 3_600_000_000)
+    );
+    assert_eq!(
+        range("from=0&to=1970-01-01T02:00:00+01:00"),
+        (0, 3_600_000_000)
+    );
     // A call at 1.000000 s is before 1.0000001 s and not before 1.0000000 s.
     assert_eq!(range("from=0&to=1970-01-01T00:00:01.0000001Z").1, 1_000_001);
     let month = range("");
@@ -102,9 +139,19 @@ fn a_base_replaces_range_and_keys() {
     let (filter, none) = base("from=5&to=6&model=a");
     assert_eq!(none, Ok(None));
     let (_, ranged) = base("from=5&to=6&model=a&base_from=1&base_to=2");
-    assert_eq!(ranged, Ok(Some(Filter { from_us: 1000, to_us: 2000, ..filter.clone() })));
+    assert_eq!(
+        ranged,
+        Ok(Some(Filter {
+            from_us: 1000,
+            to_us: 2000,
+            ..filter.clone()
+        }))
+    );
     let (_, keyed) = base("from=5&to=6&model=a&user=u&base.model=b");
-    let clauses = vec![column(Column::User, &[Some("u")], &[]), column(Column::Model, &[Some("b")], &[])];
+    let clauses = vec![
+        column(Column::User, &[Some("u")], &[]),
+        column(Column::Model, &[Some("b")], &[]),
+    ];
     assert_eq!(keyed, Ok(Some(Filter { clauses, ..filter })));
     for (query, field) in [
         ("base_from=1", "base_to"),
@@ -119,9 +166,21 @@ fn a_base_replaces_range_and_keys() {
 
 #[test]
 fn every_dimension_has_one_name() {
-    for name in ["model", "provider", "service", "environment", "feature", "agent", "tool", "operation", "user",
-        "session", "prompt", "path", "tag.a.b"]
-    {
+    for name in [
+        "model",
+        "provider",
+        "service",
+        "environment",
+        "feature",
+        "agent",
+        "tool",
+        "operation",
+        "user",
+        "session",
+        "prompt",
+        "path",
+        "tag.a.b",
+    ] {
         assert_eq!(dimension_name(&dimension(name).unwrap()), name);
     }
     for name in ["status", "counted", "flag", "unpriced", "", "tag.", "Model"] {
@@ -135,19 +194,25 @@ fn value() -> impl Strategy<Value = String> {
 
 fn written() -> impl Strategy<Value = Vec<(String, String)>> {
     let key = select(vec!["model", "user", "tag.k", "tag.\u{202e}\"'", "agent"]);
-    let pair = (key, any::<bool>(), value())
-        .prop_map(|(key, negated, value)| (format!("{key}{}", if negated { "!" } else { "" }), value));
+    let pair = (key, any::<bool>(), value()).prop_map(|(key, negated, value)| {
+        (format!("{key}{}", if negated { "!" } else { "" }), value)
+    });
     collection::vec(pair, 0..12)
 }
 
 fn query(pairs: &[(String, String)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
 }
 
 /// What the grammar says, pair by pair.
 fn passes(pairs: &[(String, String)], key: &str, value: &Option<String>) -> bool {
     let of = |name: String| {
-        pairs.iter().filter(move |(key, _)| *key == name).map(|(_, text)| (!text.is_empty()).then(|| text.clone()))
+        pairs
+            .iter()
+            .filter(move |(key, _)| *key == name)
+            .map(|(_, text)| (!text.is_empty()).then(|| text.clone()))
     };
     let mut wanted = of(key.to_owned()).peekable();
     (wanted.peek().is_none() || wanted.any(|wanted| wanted == *value))

@@ -21,7 +21,10 @@ pub struct Invalid {
 impl Invalid {
     /// An error about `field`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
     }
 
     /// Sending the same request again cannot help.
@@ -44,12 +47,20 @@ impl Params {
     /// When it is longer than 32 KiB or has more than 256 parameters.
     pub fn parse(query: &str) -> Result<Self, Invalid> {
         if query.len() > MAX_QUERY_BYTES {
-            return Err(Invalid::new("", format!("The query string is longer than {MAX_QUERY_BYTES} bytes.")));
+            return Err(Invalid::new(
+                "",
+                format!("The query string is longer than {MAX_QUERY_BYTES} bytes."),
+            ));
         }
-        let pairs: Vec<_> =
-            form_urlencoded::parse(query.as_bytes()).into_owned().take(MAX_PARAMS + 1).collect();
+        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .take(MAX_PARAMS + 1)
+            .collect();
         if pairs.len() > MAX_PARAMS {
-            return Err(Invalid::new("", format!("There are more than {MAX_PARAMS} parameters.")));
+            return Err(Invalid::new(
+                "",
+                format!("There are more than {MAX_PARAMS} parameters."),
+            ));
         }
         Ok(Self { pairs })
     }
@@ -76,12 +87,22 @@ impl Params {
     ///
     /// # Errors
     /// When it is no number or out of bounds.
-    pub fn number(&mut self, name: &str, default: usize, bounds: (usize, usize)) -> Result<usize, Invalid> {
-        let Some(text) = self.take(name)? else { return Ok(default) };
+    pub fn number(
+        &mut self,
+        name: &str,
+        default: usize,
+        bounds: (usize, usize),
+    ) -> Result<usize, Invalid> {
+        let Some(text) = self.take(name)? else {
+            return Ok(default);
+        };
         let (least, most) = bounds;
         match usize::from_str(&text) {
             Ok(number) if (least..=most).contains(&number) => Ok(number),
-            _ => Err(Invalid::new(name, format!("It must be a whole number from {least} to {most}."))),
+            _ => Err(Invalid::new(
+                name,
+                format!("It must be a whole number from {least} to {most}."),
+            )),
         }
     }
 
@@ -89,8 +110,14 @@ impl Params {
     ///
     /// # Errors
     /// When it is another word.
-    pub fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, Invalid> {
-        let Some(text) = self.take(name)? else { return Ok(None) };
+    pub fn choice<T: Copy>(
+        &mut self,
+        name: &str,
+        choices: &[(&str, T)],
+    ) -> Result<Option<T>, Invalid> {
+        let Some(text) = self.take(name)? else {
+            return Ok(None);
+        };
         let found = choices.iter().find(|(word, _)| *word == text);
         found.map(|(_, choice)| Some(*choice)).ok_or_else(|| {
             let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
@@ -144,17 +171,32 @@ mod tests {
         let mut params = Params::parse("limit=7&by=model&limit%20=1").unwrap();
         assert_eq!(params.number("limit", 100, (1, 1000)), Ok(7));
         assert_eq!(params.number("limit", 100, (1, 1000)), Ok(100));
-        assert_eq!(params.choice("by", &[("user", 1), ("model", 2)]), Ok(Some(2)));
+        assert_eq!(
+            params.choice("by", &[("user", 1), ("model", 2)]),
+            Ok(Some(2))
+        );
         assert_eq!(params.finish().unwrap_err().field, "limit ");
     }
 
     #[test]
     fn refuses_what_is_out_of_bounds() {
-        for query in ["limit=0", "limit=1001", "limit=-1", "limit=many", "limit=1&limit=1"] {
-            let invalid = Params::parse(query).unwrap().number("limit", 100, (1, 1000)).unwrap_err();
+        for query in [
+            "limit=0",
+            "limit=1001",
+            "limit=-1",
+            "limit=many",
+            "limit=1&limit=1",
+        ] {
+            let invalid = Params::parse(query)
+                .unwrap()
+                .number("limit", 100, (1, 1000))
+                .unwrap_err();
             assert_eq!(invalid.field, "limit", "{query}");
         }
-        let words = Params::parse("by=x").unwrap().choice("by", &[("user", 1), ("model", 2)]).unwrap_err();
+        let words = Params::parse("by=x")
+            .unwrap()
+            .choice("by", &[("user", 1), ("model", 2)])
+            .unwrap_err();
         assert_eq!(words.message, "It must be one of user, model.");
         assert!(Params::parse(&"a=1&".repeat(MAX_PARAMS + 1)).is_err());
         assert!(Params::parse(&"a".repeat(MAX_QUERY_BYTES + 1)).is_err());

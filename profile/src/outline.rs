@@ -28,7 +28,11 @@ pub fn outline<R: AsRef<Span>>(project: i32, settled: &Settled<R>) -> Vec<Outlin
     let rows = &settled.rows;
     let forest = Forest::of(rows);
     let paths = frame_paths(project, rows, &forest, &count(rows, &forest));
-    let position: Vec<usize> = forest.intervals().into_iter().map(|(enter, _)| enter).collect();
+    let position: Vec<usize> = forest
+        .intervals()
+        .into_iter()
+        .map(|(enter, _)| enter)
+        .collect();
     let mut call_of_row = vec![None; rows.len()];
     for (number, call) in settled.calls.iter().enumerate() {
         call_of_row[call.span] = Some(number);
@@ -42,7 +46,13 @@ pub fn outline<R: AsRef<Span>>(project: i32, settled: &Settled<R>) -> Vec<Outlin
             Parent::Missing => (None, true),
             Parent::Root => (None, false),
         };
-        OutlineSpan { row, parent, missing_parent, path: paths[node], call: call_of_row[row] }
+        OutlineSpan {
+            row,
+            parent,
+            missing_parent,
+            path: paths[node],
+            call: call_of_row[row],
+        }
     };
     order.into_iter().map(outlined).collect()
 }

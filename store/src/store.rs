@@ -3,13 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-<<<<<<< HEAD
     CatalogRow, Dropped, Due, LandingRow, Lease, MarkId, MarkPage, OutboxRow, SettleReport, Status,
-    StoreError, TraceKey, Verified, postgres::Postgres, sqlite::Sqlite,
-=======
-    CatalogRow, LandingRow, OutboxRow, StoreError, TraceKey, postgres::Postgres, query::Snapshot,
-    sqlite::Sqlite,
->>>>>>> 15cd657 (Ask the store questions: sums from rollups or calls, lists by key)
+    StoreError, TraceKey, Verified, postgres::Postgres, query, sqlite::Sqlite,
 };
 
 /// How to connect.
@@ -120,7 +115,6 @@ impl Store {
         dispatch!(self, landed(trace))
     }
 
-<<<<<<< HEAD
     /// Takes and renews lanes for `owner`: a fair share among the collectors that did so within
     /// their `ttl_us`. The leases returned are all it has; the others are lost.
     ///
@@ -239,7 +233,8 @@ impl Store {
     #[cfg(feature = "testing")]
     pub async fn dump(&self) -> Result<Vec<String>, StoreError> {
         dispatch!(self, dump())
-=======
+    }
+
     /// `sqlite` or `postgres`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -253,12 +248,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+    pub async fn snapshot(&self) -> Result<query::Snapshot, StoreError> {
         match &self.backend {
-            Backend::Sqlite(database) => Snapshot::of_sqlite(&database.reader).await,
-            Backend::Postgres(database) => Snapshot::of_postgres(&database.pool).await,
+            Backend::Sqlite(database) => query::Snapshot::of_sqlite(&database.reader).await,
+            Backend::Postgres(database) => query::Snapshot::of_postgres(&database.pool).await,
         }
->>>>>>> 15cd657 (Ask the store questions: sums from rollups or calls, lists by key)
     }
 
     /// Every call, by project, trace and span.

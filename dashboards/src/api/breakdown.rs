@@ -61,11 +61,19 @@ pub(super) struct Rest {
 }
 
 /// Takes the name of a dimension.
-pub(super) fn take_dimension(params: &mut Params, name: &str) -> Result<Option<Dimension>, Invalid> {
-    let Some(text) = params.take(name)? else { return Ok(None) };
+pub(super) fn take_dimension(
+    params: &mut Params,
+    name: &str,
+) -> Result<Option<Dimension>, Invalid> {
+    let Some(text) = params.take(name)? else {
+        return Ok(None);
+    };
     let invalid = || {
-        Invalid::new(name, "It must be one of model, provider, service, environment, feature, agent, tool, operation, \
-                            user, session, prompt, path, tag.KEY.")
+        Invalid::new(
+            name,
+            "It must be one of model, provider, service, environment, feature, agent, tool, operation, \
+                            user, session, prompt, path, tag.KEY.",
+        )
     };
     dimension(&text).map(Some).ok_or_else(invalid)
 }
@@ -94,11 +102,17 @@ pub(super) async fn breakdown(
     let limit = params.number("limit", 100, (1, 1_000))?;
     params.finish()?;
 
-    let answer = query::breakdown(&mut api.snapshot().await?, &selection.filter, &by, limit).await?;
+    let answer =
+        query::breakdown(&mut api.snapshot().await?, &selection.filter, &by, limit).await?;
     let total = answer.total.cost.0;
     let rows = answer.rows.iter().map(|(key, sums)| {
         let (value, path) = value(&answer.paths, key);
-        BreakdownRow { value, path, share: share(sums.cost.0, total), sums: SumsBody::from(sums) }
+        BreakdownRow {
+            value,
+            path,
+            share: share(sums.cost.0, total),
+            sums: SumsBody::from(sums),
+        }
     });
     let rest = answer.rest.map(|(values, sums)| Rest {
         values,

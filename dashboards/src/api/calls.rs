@@ -89,7 +89,9 @@ pub(super) async fn calls(
     let mut filter = selection.filter;
     let range = (filter.from_us, filter.to_us);
     let mut question = Question::new("calls", &filter.clauses, range, selection.default_range);
-    let after = cursor.map(|cursor| question.resume::<Key>(&cursor)).transpose()?;
+    let after = cursor
+        .map(|cursor| question.resume::<Key>(&cursor))
+        .transpose()?;
     (filter.from_us, filter.to_us) = (question.from_us, question.to_us);
     let after = after.map(|(start, trace, span)| (start, (TraceId(trace), SpanId(span))));
 
@@ -103,6 +105,9 @@ pub(super) async fn calls(
         .last()
         .filter(|_| more)
         .map(|last| question.cursor::<Key>((last.start_us, last.trace_id.0, last.span_id.0)));
-    let calls = calls.iter().map(|call| CallRow::new(call, stand_ins.get(&call.id()).copied())).collect();
+    let calls = calls
+        .iter()
+        .map(|call| CallRow::new(call, stand_ins.get(&call.id()).copied()))
+        .collect();
     Ok(Json(CallList { calls, next }))
 }

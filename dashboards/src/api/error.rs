@@ -39,7 +39,8 @@ impl ApiError {
     pub const DATABASE: Self = Self::Unavailable("The database cannot be reached at the moment.");
 
     /// An answer that took too long.
-    pub const TOO_SLOW: Self = Self::Unavailable("The answer took too long; a shorter range is faster.");
+    pub const TOO_SLOW: Self =
+        Self::Unavailable("The answer took too long; a shorter range is faster.");
 
     /// True when the same request may succeed later.
     #[must_use]
@@ -109,10 +110,18 @@ impl IntoResponse for ApiError {
             Self::BadRequest(invalid) => Some(invalid.field).filter(|field| !field.is_empty()),
             _ => None,
         };
-        let body = ErrorBody { error: ErrorDetail { code, message, field } };
+        let body = ErrorBody {
+            error: ErrorDetail {
+                code,
+                message,
+                field,
+            },
+        };
         let mut response = (status, Json(body)).into_response();
         if retryable {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response
     }

@@ -183,9 +183,15 @@ fn body(now: PathSums, base: Option<PathSums>, metric: Metric, max_nodes: usize)
             paths.push(path);
         }
     };
-    add(now, |now| Pair { now, base: Sums::default() });
+    add(now, |now| Pair {
+        now,
+        base: Sums::default(),
+    });
     if let Some(base) = base {
-        add(base, |base| Pair { now: Sums::default(), base });
+        add(base, |base| Pair {
+            now: Sums::default(),
+            base,
+        });
     }
     let tree = Tree::from_rows(paths, own);
     let total = tree.total();
@@ -198,7 +204,9 @@ fn body(now: PathSums, base: Option<PathSums>, metric: Metric, max_nodes: usize)
         calls: total.now.calls,
         traces,
         frames: frames(&pruned.tree, metric, compared),
-        pruned: PrunedNodes { nodes: pruned.folded },
+        pruned: PrunedNodes {
+            nodes: pruned.folded,
+        },
     }
 }
 

@@ -155,13 +155,19 @@ pub(super) struct Health {
     (status = 200, body = Health),
     (status = "default", body = ErrorBody),
 ))]
-pub(super) async fn health(State(api): State<ApiState>, params: Params) -> Result<Json<Health>, ApiError> {
+pub(super) async fn health(
+    State(api): State<ApiState>,
+    params: Params,
+) -> Result<Json<Health>, ApiError> {
     params.finish()?;
     let figures = (api.health)();
     let extent = extent(&api).await;
     let extent = extent.inspect_err(|error| tracing::warn!(%error, "the database cannot answer"));
     let (first, last) = extent.as_ref().ok().copied().flatten().unzip();
-    let full = figures.queues.iter().any(|queue| queue.limit > 0 && queue.length >= queue.limit);
+    let full = figures
+        .queues
+        .iter()
+        .any(|queue| queue.limit > 0 && queue.length >= queue.limit);
     let status = match (extent.is_ok(), full) {
         (false, _) => Status::Down,
         (true, true) => Status::Degraded,
@@ -171,9 +177,15 @@ pub(super) async fn health(State(api): State<ApiState>, params: Params) -> Resul
         status,
         version: env!("CARGO_PKG_VERSION"),
         uptime_s: api.started.elapsed().as_secs(),
-        database: Database { kind: api.store.kind(), reachable: extent.is_ok() },
+        database: Database {
+            kind: api.store.kind(),
+            reachable: extent.is_ok(),
+        },
         endpoints: figures.endpoints,
-        data: Data { first: first.map(Time), last: last.map(Time) },
+        data: Data {
+            first: first.map(Time),
+            last: last.map(Time),
+        },
         received: figures.received,
         refused: figures.refused,
         lag: figures.lag,

@@ -23,7 +23,10 @@ pub(super) fn around(endpoints: Router) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::Method })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(limit_time))
-        .layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .layer(SetResponseHeaderLayer::overriding(
+            CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
 }
 
 async fn not_found() -> ApiError {
@@ -39,7 +42,9 @@ async fn limit_time(request: Request, next: Next) -> Response {
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text");
     tracing::error!(panic = text, "a request handler panicked");
     ApiError::Internal.into_response()
 }
@@ -68,18 +73,42 @@ mod tests {
         async fn defect() {
             panic!("secret");
         }
-        let router = Router::new().route("/defect", get(defect)).route("/slow", get(std::future::pending::<()>));
+        let router = Router::new()
+            .route("/defect", get(defect))
+            .route("/slow", get(std::future::pending::<()>));
         let router = around(router);
         for (method, path, status, code) in [
-            ("GET", "/defect", StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-            ("GET", "/slow", StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            (
+                "GET",
+                "/defect",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+            ),
+            (
+                "GET",
+                "/slow",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+            ),
             ("GET", "/nowhere", StatusCode::NOT_FOUND, "not_found"),
-            ("POST", "/slow", StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            (
+                "POST",
+                "/slow",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+            ),
         ] {
-            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .body(Body::empty())
+                .unwrap();
             let (got, body) = ask(router.clone(), request).await;
             assert_eq!(got, status, "{path}");
-            assert!(body.starts_with(&format!(r#"{{"error":{{"code":"{code}""#)), "{body}");
+            assert!(
+                body.starts_with(&format!(r#"{{"error":{{"code":"{code}""#)),
+                "{body}"
+            );
             assert!(!body.contains("secret"));
         }
     }

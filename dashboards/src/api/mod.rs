@@ -8,6 +8,7 @@ mod error;
 mod flamegraph;
 mod health;
 mod layers;
+mod receipt;
 mod shapes;
 mod span_tree;
 mod state;
@@ -29,7 +30,11 @@ pub use state::ApiState;
 /// Everything under `/api/v1`.
 pub(crate) fn router(state: ApiState) -> Router {
     let (router, _) = endpoints().split_for_parts();
-    layers::around(router.route("/openapi.json", axum::routing::get(document::serve)).with_state(state))
+    layers::around(
+        router
+            .route("/openapi.json", axum::routing::get(document::serve))
+            .with_state(state),
+    )
 }
 
 fn endpoints() -> OpenApiRouter<ApiState> {
@@ -41,6 +46,7 @@ fn endpoints() -> OpenApiRouter<ApiState> {
         .routes(routes!(traces::traces))
         .routes(routes!(trace::trace))
         .routes(routes!(calls::calls))
+        .routes(routes!(receipt::receipt))
         .routes(routes!(values::values))
         .routes(routes!(health::health))
 }

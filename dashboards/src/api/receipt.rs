@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, State},
 };
 use costflame_pricing::{Accounting, Flag, Line, Receipt as PriceReceipt, TokenClass};
-use costflame_profile::{PathId, Role, SpanId};
+use costflame_profile::{PathId, SpanId};
 use costflame_store::query::{self, CallReceipt, CallRecord, Paths};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,7 +19,10 @@ use super::{
     trace::read_trace_id,
     words::{AccountingWord, Count, Dollars, Kind, LineUnit, RoleWord, RuleWord, SignalWord, Time},
 };
-use crate::{hex, params::{Invalid, Params}};
+use crate::{
+    hex,
+    params::{Invalid, Params},
+};
 
 /// amount = round_half_even(quantity × rate / per), in pico-dollars.
 #[derive(Serialize, ToSchema)]
@@ -176,22 +179,49 @@ pub(super) async fn receipt(
     let span_id = hex::read(&span_id).map(SpanId);
     let span_id = span_id.ok_or_else(|| Invalid::new("span_id", "It must be 16 hex digits."))?;
     let found = query::receipt(&mut api.snapshot().await?, PROJECT, (trace_id, span_id)).await?;
-    let found = found.ok_or_else(|| ApiError::NotFound("There is no such settled call.".to_owned()))?;
+    let found =
+        found.ok_or_else(|| ApiError::NotFound("There is no such settled call.".to_owned()))?;
     Ok(Json(body(found)))
 }
 
 fn body(found: CallReceipt) -> Receipt {
-    let CallReceipt { call, siblings, receipt, catalog, rivals, paths, landed } = found;
+    let CallReceipt {
+        call,
+        siblings,
+        receipt,
+        catalog,
+        rivals,
+        paths,
+        landed,
+    } = found;
     let stands_for = |other: &&CallRecord| other.why.is_some_and(|why| why.by == Some(call.id()));
-    let excluded: Vec<CallRecord> = siblings.iter().chain(&rivals).filter(stands_for).cloned().collect();
-    let tree = SpanTree::new(landed, siblings.into_iter().chain([call.clone()]).collect(), &paths);
-    let below = tree.nodes.iter().find(|node| node.span_id == call.span_id).map(|node| node.calls);
-    let stand_ins = below.and_then(|calls| usize::try_from(calls).ok()).filter(|calls| *calls > 0);
+    let excluded: Vec<CallRecord> = siblings
+        .iter()
+        .chain(&rivals)
+        .filter(stands_for)
+        .cloned()
+        .collect();
+    let tree = SpanTree::new(
+        landed,
+        siblings.into_iter().chain([call.clone()]).collect(),
+        &paths,
+    );
+    let below = tree
+        .nodes
+        .iter()
+        .find(|node| node.span_id == call.span_id)
+        .map(|node| node.calls);
+    let stand_ins = below
+        .and_then(|calls| usize::try_from(calls).ok())
+        .filter(|calls| *calls > 0);
     let (kind, label) = frame(&tree, &paths, &call);
     let path = frames(&paths, call.path);
     let mut attribution = AttributionBody::from(&call.attribution);
     // The same tool as in filters and breakdowns.
-    attribution.tool = paths.tool(call.path).map(str::to_owned).or(attribution.tool);
+    attribution.tool = paths
+        .tool(call.path)
+        .map(str::to_owned)
+        .or(attribution.tool);
     Receipt {
         row: CallRow::new(&call, stand_ins),
         name: label.clone(),
@@ -211,7 +241,10 @@ fn body(found: CallReceipt) -> Receipt {
             condition: price.condition.clone(),
             since: price.since.clone(),
         }),
-        catalog: receipt.price.is_some().then(|| catalog_body(&call, catalog)),
+        catalog: receipt
+            .price
+            .is_some()
+            .then(|| catalog_body(&call, catalog)),
         accounting: accounting(&receipt, call.flags),
         reported_cost_usd: call.reported.map(Dollars::from),
         excluded: excluded_calls(&excluded, &tree, &paths),
@@ -229,35 +262,65 @@ fn frame(tree: &SpanTree, paths: &Paths, call: &CallRecord) -> (Kind, String) {
 
 fn path_frame(paths: &Paths, path: PathId) -> (Kind, String) {
     let frame = paths.get(path).map(|path| &path.frame);
-    let label = frame.map(|frame| frame.label.to_string()).unwrap_or_default();
-    (Kind(frame.map(|frame| frame.kind).unwrap_or_default()), label)
+    let label = frame
+        .map(|frame| frame.label.to_string())
+        .unwrap_or_default();
+    (
+        Kind(frame.map(|frame| frame.kind).unwrap_or_default()),
+        label,
+    )
 }
 
 fn catalog_body(call: &CallRecord, catalog: Option<query::Catalog>) -> Catalog {
     let (source, fetched_us, sha256) = match catalog {
-        Some(known) => (Some(known.source), Some(known.fetched_us), Some(hex::write(&known.sha256))),
+        Some(known) => (
+            Some(known.source),
+            Some(known.fetched_us),
+            Some(hex::write(&known.sha256)),
+        ),
         None => (None, None, None),
     };
-    Catalog { id: hex::write(&call.catalog.0), source, fetched_at: fetched_us.map(Time), sha256 }
+    Catalog {
+        id: hex::write(&call.catalog.0),
+        source,
+        fetched_at: fetched_us.map(Time),
+        sha256,
+    }
 }
 
 /// What the span said follows from the classes and the rule, unless a number was corrected.
 fn accounting(receipt: &PriceReceipt, flags: costflame_pricing::Flags) -> AccountingBody {
     let usage = &receipt.usage;
-    let corrected = [Flag::Clamped, Flag::BadNumber].into_iter().any(|flag| flags.contains(flag));
+    let corrected = [Flag::Clamped, Flag::BadNumber]
+        .into_iter()
+        .any(|flag| flags.contains(flag));
     let known = !corrected && !usage.is_zero();
     let (input, output) = match receipt.accounting {
-        Accounting::Spec | Accounting::EmitterInclusive => (usage.total_input(), usage.total_output()),
+        Accounting::Spec | Accounting::EmitterInclusive => {
+            (usage.total_input(), usage.total_output())
+        }
         Accounting::EmitterExclusive | Accounting::ArithmeticExclusive => {
-            let cached = [TokenClass::CacheRead, TokenClass::CacheWrite, TokenClass::CacheWrite1h, TokenClass::CacheReadAudio];
+            let cached = [
+                TokenClass::CacheRead,
+                TokenClass::CacheWrite,
+                TokenClass::CacheWrite1h,
+                TokenClass::CacheReadAudio,
+            ];
             let cached: u64 = cached.into_iter().map(|class| usage.get(class)).sum();
-            (usage.total_input().saturating_sub(cached), usage.total_output())
+            (
+                usage.total_input().saturating_sub(cached),
+                usage.total_output(),
+            )
         }
         Accounting::Disjoint => (usage.get(TokenClass::Input), usage.get(TokenClass::Output)),
     };
     // Reasoning was added because the emitter had left it out.
-    let added = if flags.contains(Flag::ReasoningAdded) { usage.get(TokenClass::Reasoning) } else { 0 };
-    let shown = |tokens: u64| known.then(|| Count(tokens.into()));
+    let added = if flags.contains(Flag::ReasoningAdded) {
+        usage.get(TokenClass::Reasoning)
+    } else {
+        0
+    };
+    let shown = |tokens: u64| (known && tokens > 0).then(|| Count(tokens.into()));
     AccountingBody {
         rule: AccountingWord(receipt.accounting),
         reported_input: shown(input),
@@ -267,8 +330,15 @@ fn accounting(receipt: &PriceReceipt, flags: costflame_pricing::Flags) -> Accoun
 
 fn excluded_calls(excluded: &[CallRecord], tree: &SpanTree, paths: &Paths) -> Vec<ExcludedCall> {
     let shown = excluded.iter().filter_map(|call| {
-        let own = tree.nodes.iter().find(|node| node.call.as_ref().is_some_and(|known| known.id() == call.id()));
-        let (kind, label) = own.map_or_else(|| path_frame(paths, call.path), |node| (Kind(node.kind), node.label.clone()));
+        let own = tree.nodes.iter().find(|node| {
+            node.call
+                .as_ref()
+                .is_some_and(|known| known.id() == call.id())
+        });
+        let (kind, label) = own.map_or_else(
+            || path_frame(paths, call.path),
+            |node| (Kind(node.kind), node.label.clone()),
+        );
         Some(ExcludedCall {
             trace_id: call.trace_id.to_string(),
             span_id: call.span_id.to_string(),

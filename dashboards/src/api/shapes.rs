@@ -62,7 +62,9 @@ impl PartialSchema for Tokens {
         let object = ObjectBuilder::new().description(Some(description));
         TokenClass::ALL
             .into_iter()
-            .fold(object, |object, class| object.property(class.name(), Count::schema()))
+            .fold(object, |object, class| {
+                object.property(class.name(), Count::schema())
+            })
             .into()
     }
 }
@@ -80,11 +82,17 @@ impl Amounts {
     /// The amounts of sums that were read with them.
     #[must_use]
     pub(super) const fn of(sums: &Sums) -> Self {
-        Self { by_class: sums.amounts, other: sums.other_amount }
+        Self {
+            by_class: sums.amounts,
+            other: sums.other_amount,
+        }
     }
 
     fn values(&self) -> impl Iterator<Item = (&'static str, Option<UsdSum>)> {
-        let names = TokenClass::ALL.map(TokenClass::name).into_iter().chain(["other"]);
+        let names = TokenClass::ALL
+            .map(TokenClass::name)
+            .into_iter()
+            .chain(["other"]);
         let amounts = self.by_class.into_iter().chain([self.other]);
         names.zip(amounts.map(|amount| Some(amount).filter(|amount| *amount != UsdSum::default())))
     }
@@ -92,7 +100,11 @@ impl Amounts {
 
 impl Serialize for Amounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_classes(serializer, self.values().map(|(name, amount)| (name, amount.map(Dollars))))
+        serialize_classes(
+            serializer,
+            self.values()
+                .map(|(name, amount)| (name, amount.map(Dollars))),
+        )
     }
 }
 
@@ -130,7 +142,10 @@ impl PicoAmounts {
 
 impl Serialize for PicoAmounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let values = self.0.values().map(|(name, amount)| (name, amount.map(|UsdSum(pico)| IntText(pico))));
+        let values = self
+            .0
+            .values()
+            .map(|(name, amount)| (name, amount.map(|UsdSum(pico)| IntText(pico))));
         serialize_classes(serializer, values)
     }
 }
@@ -177,7 +192,10 @@ impl From<&Sums> for SumsBody {
             calls: sums.calls,
             errors: sums.errors,
             tokens: Tokens(sums.tokens),
-            unpriced: UnpricedSums { calls: sums.unpriced_calls, tokens: Count(sums.unpriced_tokens) },
+            unpriced: UnpricedSums {
+                calls: sums.unpriced_calls,
+                tokens: Count(sums.unpriced_tokens),
+            },
         }
     }
 }
@@ -224,7 +242,10 @@ pub(super) fn value(paths: &Paths, value: &Value) -> (Option<String>, Option<Vec
 
 /// `part` of `whole`, 0 to 1; null when there is no whole.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "a share is for showing, not for adding up")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a share is for showing, not for adding up"
+)]
 pub(super) fn share(part: i128, whole: i128) -> Option<f64> {
     (whole != 0).then(|| part as f64 / whole as f64)
 }
@@ -303,9 +324,16 @@ impl CallBrief {
 }
 
 fn why_body(why: Why, stand_ins: Option<usize>) -> WhyBody {
-    let by = why.by.map(|(trace, span)| CallRef { trace_id: trace.to_string(), span_id: span.to_string() });
+    let by = why.by.map(|(trace, span)| CallRef {
+        trace_id: trace.to_string(),
+        span_id: span.to_string(),
+    });
     let calls = stand_ins.unwrap_or(usize::from(by.is_some()));
-    WhyBody { rule: RuleWord(why.rule), by, calls }
+    WhyBody {
+        rule: RuleWord(why.rule),
+        by,
+        calls,
+    }
 }
 
 /// Who and what a call is attributed to.
@@ -343,7 +371,10 @@ pub(super) struct AttributionBody {
 impl From<&Attribution> for AttributionBody {
     fn from(from: &Attribution) -> Self {
         let text = |value: &Option<costflame_profile::Text>| value.as_deref().map(str::to_owned);
-        let tags = from.tags.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let tags = from
+            .tags
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()));
         Self {
             environment: text(&from.environment),
             feature: text(&from.feature),

@@ -53,7 +53,8 @@ impl SpanTree {
     /// What is settled is as it was settled; what has landed since is as it would be settled now.
     /// Calls whose spans have been dropped stand alone.
     pub(super) fn new(landed: Vec<LandingRow>, calls: Vec<CallRecord>, paths: &Paths) -> Self {
-        let mut calls: HashMap<SpanId, CallRecord> = calls.into_iter().map(|call| (call.span_id, call)).collect();
+        let mut calls: HashMap<SpanId, CallRecord> =
+            calls.into_iter().map(|call| (call.span_id, call)).collect();
         let settled = settle(PROJECT, landed.into_iter().map(Row).collect());
         let mut nodes: Vec<SpanNode> = Vec::new();
         for outlined in outline(PROJECT, &settled) {
@@ -86,15 +87,24 @@ impl SpanTree {
         alone.sort_by_key(|call| (call.start_us, call.span_id));
         nodes.extend(alone.into_iter().map(|call| standing_alone(call, paths)));
         let root_seen = settled.trace.root_seen;
-        let top = settled.trace.top.and_then(|top| nodes.iter().position(|node| node.span_id == top));
-        let mut tree = Self { nodes, top, root_seen };
+        let top = settled
+            .trace
+            .top
+            .and_then(|top| nodes.iter().position(|node| node.span_id == top));
+        let mut tree = Self {
+            nodes,
+            top,
+            root_seen,
+        };
         tree.add_up();
         tree
     }
 
     fn add_up(&mut self) {
         for node in &mut self.nodes {
-            let Some(call) = node.call.as_ref().filter(|call| call.why.is_none()) else { continue };
+            let Some(call) = node.call.as_ref().filter(|call| call.why.is_none()) else {
+                continue;
+            };
             node.own_cost = call.cost.unwrap_or_default().into();
             node.total_cost = node.own_cost;
             node.calls = 1;
@@ -127,8 +137,13 @@ impl SpanTree {
                 }
             }
         }
-        let nodes: Vec<&SpanNode> =
-            self.nodes.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(node, _)| node).collect();
+        let nodes: Vec<&SpanNode> = self
+            .nodes
+            .iter()
+            .zip(&kept)
+            .filter(|(_, kept)| **kept)
+            .map(|(node, _)| node)
+            .collect();
         let left = self.nodes.len() - nodes.len();
         (nodes, left)
     }
@@ -140,13 +155,9 @@ impl SpanTree {
 
     /// The calls with their nodes.
     pub(super) fn calls(&self) -> impl Iterator<Item = (&SpanNode, &CallRecord)> {
-        self.nodes.iter().filter_map(|node| Some((node, node.call.as_ref()?)))
-    }
-
-    /// The nodes above a span, nearest first.
-    pub(super) fn above(&self, span: SpanId) -> impl Iterator<Item = &SpanNode> {
-        let start = self.nodes.iter().find(|node| node.span_id == span);
-        std::iter::successors(start, |node| Some(&self.nodes[node.parent?])).skip(1)
+        self.nodes
+            .iter()
+            .filter_map(|node| Some((node, node.call.as_ref()?)))
     }
 }
 
@@ -161,12 +172,19 @@ impl AsRef<costflame_profile::Span> for Row {
 
 /// Aggregates are calls with a flag.
 pub(super) fn role(call: &CallRecord) -> Role {
-    if call.flags.contains(costflame_pricing::Flag::Aggregate) { Role::Aggregate } else { Role::Call }
+    if call.flags.contains(costflame_pricing::Flag::Aggregate) {
+        Role::Aggregate
+    } else {
+        Role::Call
+    }
 }
 
 /// A call that has landed and is not settled yet.
 fn provisional_record(settled: &Settled<Row>, call: &SettledCall) -> Option<CallRecord> {
-    let (place, source) = (&settled.rows[call.span].0.span, &settled.rows[call.source].0);
+    let (place, source) = (
+        &settled.rows[call.span].0.span,
+        &settled.rows[call.source].0,
+    );
     let found = source.span.call.as_ref()?;
     let receipt = source.receipt.clone().unwrap_or_default();
     let text = |text: &Option<costflame_profile::Text>| text.as_deref().map(str::to_owned);
@@ -180,7 +198,10 @@ fn provisional_record(settled: &Settled<Row>, call: &SettledCall) -> Option<Call
         unpriced: receipt.unpriced.filter(|_| cost.is_none()),
         reported: receipt.reported,
         error: place.error,
-        why: call.excluded.map(|why| Why { rule: why.rule, by: Some((place.trace_id, why.by)) }),
+        why: call.excluded.map(|why| Why {
+            rule: why.rule,
+            by: Some((place.trace_id, why.by)),
+        }),
         flags: receipt.flags.union(call.flags),
         tokens: found.usage.tokens,
         provider: text(&found.provider),
@@ -205,7 +226,9 @@ fn standing_alone(call: CallRecord, paths: &Paths) -> SpanNode {
         missing_parent: true,
         service: call.service.clone(),
         kind: frame.map_or(FrameKind::Model, |frame| frame.kind),
-        label: frame.map(|frame| frame.label.to_string()).unwrap_or_default(),
+        label: frame
+            .map(|frame| frame.label.to_string())
+            .unwrap_or_default(),
         path: call.path,
         start_us: call.start_us,
         end_us: call.end_us,

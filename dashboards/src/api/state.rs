@@ -24,7 +24,11 @@ impl ApiState {
     /// The API of a database; `health` gives the figures that only the collector knows.
     #[must_use]
     pub fn new(store: Store, health: HealthSource) -> Self {
-        Self { store, health, started: Arc::new(Instant::now()) }
+        Self {
+            store,
+            health,
+            started: Arc::new(Instant::now()),
+        }
     }
 
     pub(super) async fn snapshot(&self) -> Result<Snapshot, ApiError> {

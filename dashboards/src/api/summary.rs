@@ -70,7 +70,10 @@ pub(super) struct Excluded {
     (status = 200, body = Summary),
     (status = "default", body = ErrorBody),
 ))]
-pub(super) async fn summary(State(api): State<ApiState>, params: Params) -> Result<Json<Summary>, ApiError> {
+pub(super) async fn summary(
+    State(api): State<ApiState>,
+    params: Params,
+) -> Result<Json<Summary>, ApiError> {
     let selection = only_selection(params)?;
     let answer = query::summary(&mut api.snapshot().await?, &selection.filter).await?;
     Ok(Json(Summary::from(&answer)))
@@ -93,7 +96,10 @@ impl From<&query::Summary> for Summary {
                 calls: priced(sums.calls.into(), sums.unpriced_calls.into()),
                 tokens: priced(sums.total_tokens(), sums.unpriced_tokens),
             },
-            excluded: Excluded { calls: sums.excluded_calls, cost_usd: Dollars(sums.excluded_cost) },
+            excluded: Excluded {
+                calls: sums.excluded_calls,
+                cost_usd: Dollars(sums.excluded_cost),
+            },
             errors_cost_usd: Dollars(answer.errors_cost),
         }
     }

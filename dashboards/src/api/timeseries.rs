@@ -37,7 +37,10 @@ impl SeriesColumns {
         Self {
             cost_usd: buckets.iter().map(|sums| Dollars(sums.cost)).collect(),
             calls: buckets.iter().map(|sums| sums.calls).collect(),
-            tokens: buckets.iter().map(|sums| Count(sums.total_tokens())).collect(),
+            tokens: buckets
+                .iter()
+                .map(|sums| Count(sums.total_tokens()))
+                .collect(),
             errors: buckets.iter().map(|sums| sums.errors).collect(),
         }
     }
@@ -118,16 +121,24 @@ pub(super) async fn timeseries(
     let (from_us, to_us) = (filter.from_us, filter.to_us);
     let interval = interval.unwrap_or_else(|| Interval::fitting(to_us - from_us));
     let boundaries = boundaries(from_us, to_us, interval, &selection.tz).ok_or_else(|| {
-        Invalid::new("interval", format!("The range has more than {MAX_BUCKETS} buckets of this length."))
+        Invalid::new(
+            "interval",
+            format!("The range has more than {MAX_BUCKETS} buckets of this length."),
+        )
     })?;
     let starts = &boundaries[..boundaries.len() - 1];
     let grain = grain(&boundaries);
     let mut snapshot = api.snapshot().await?;
-    let answer = query::timeseries(&mut snapshot, &filter, by.as_ref(), limit, starts, grain).await?;
+    let answer =
+        query::timeseries(&mut snapshot, &filter, by.as_ref(), limit, starts, grain).await?;
 
     let series = answer.series.iter().map(|series| {
         let (value, path) = value(&answer.paths, &series.value);
-        Series { value, path, columns: SeriesColumns::new(&series.buckets) }
+        Series {
+            value,
+            path,
+            columns: SeriesColumns::new(&series.buckets),
+        }
     });
     Ok(Json(Timeseries {
         by: by.as_ref().map(dimension_name),
@@ -135,9 +146,15 @@ pub(super) async fn timeseries(
         tz: selection.tz_name,
         buckets: boundaries
             .windows(2)
-            .map(|pair| Bucket { start: Time(pair[0]), end: Time(pair[1]) })
+            .map(|pair| Bucket {
+                start: Time(pair[0]),
+                end: Time(pair[1]),
+            })
             .collect(),
         series: series.collect(),
-        rest: answer.rest.map(|(values, sums)| SeriesRest { values, columns: SeriesColumns::new(&sums) }),
+        rest: answer.rest.map(|(values, sums)| SeriesRest {
+            values,
+            columns: SeriesColumns::new(&sums),
+        }),
     }))
 }

@@ -20,7 +20,10 @@ use super::{
     traces::{MAX_SERVICES, Root, TraceRow},
     words::{Dollars, Kind, RoleWord, RuleWord, Time},
 };
-use crate::{hex, params::{Invalid, Params}};
+use crate::{
+    hex,
+    params::{Invalid, Params},
+};
 
 /// Most spans of one answer.
 const MAX_SPANS: usize = 5_000;
@@ -119,13 +122,21 @@ pub(super) async fn trace(
 
 /// Reads a trace id of a request's path.
 pub(super) fn read_trace_id(text: &str) -> Result<TraceId, Invalid> {
-    hex::read(text).map(TraceId).ok_or_else(|| Invalid::new("trace_id", "It must be 32 hex digits."))
+    hex::read(text)
+        .map(TraceId)
+        .ok_or_else(|| Invalid::new("trace_id", "It must be 32 hex digits."))
 }
 
 fn body(trace_id: TraceId, found: query::Trace) -> Trace {
     let attribution = root_attribution(&found);
     let services = services(&found);
-    let query::Trace { record, calls, landed, paths, settled } = found;
+    let query::Trace {
+        record,
+        calls,
+        landed,
+        paths,
+        settled,
+    } = found;
     let tree = SpanTree::new(landed, calls, &paths);
     let row = row(trace_id, record.as_ref(), &tree, services);
     let (nodes, truncated) = tree.bounded(MAX_SPANS);
@@ -134,7 +145,10 @@ fn body(trace_id: TraceId, found: query::Trace) -> Trace {
         settled,
         attribution: AttributionBody::from(&attribution),
         excluded: excluded(&tree),
-        tree: nodes.into_iter().map(|node| trace_span(&tree, node)).collect(),
+        tree: nodes
+            .into_iter()
+            .map(|node| trace_span(&tree, node))
+            .collect(),
         truncated,
     }
 }
@@ -142,14 +156,22 @@ fn body(trace_id: TraceId, found: query::Trace) -> Trace {
 /// What the first span without a parent says.
 fn root_attribution(found: &query::Trace) -> Attribution {
     let spans = found.landed.iter().map(|row| &row.span);
-    let root = spans.min_by_key(|span| (span.parent_span_id.is_some(), span.start_us, span.span_id));
-    root.map(|span| (*span.attribution).clone()).unwrap_or_default()
+    let root =
+        spans.min_by_key(|span| (span.parent_span_id.is_some(), span.start_us, span.span_id));
+    root.map(|span| (*span.attribution).clone())
+        .unwrap_or_default()
 }
 
 fn services(found: &query::Trace) -> BTreeSet<String> {
-    let listed = found.record.iter().flat_map(|record| record.services.iter().cloned());
+    let listed = found
+        .record
+        .iter()
+        .flat_map(|record| record.services.iter().cloned());
     let landed = found.landed.iter().map(|row| row.span.service.to_string());
-    landed.chain(listed).filter(|service| !service.is_empty()).collect()
+    landed
+        .chain(listed)
+        .filter(|service| !service.is_empty())
+        .collect()
 }
 
 /// Figures of what is in the tree, so that they add up to it also before it has settled.
@@ -160,14 +182,24 @@ fn row(
     services: BTreeSet<String>,
 ) -> TraceRow {
     let nodes = || tree.nodes.iter();
-    let starts = nodes().map(|node| node.start_us).chain(record.map(|record| record.start_us));
-    let ends = nodes().map(|node| node.end_us).chain(record.map(|record| record.end_us));
-    let (start_us, end_us) = (starts.min().unwrap_or_default(), ends.max().unwrap_or_default());
+    let starts = nodes()
+        .map(|node| node.start_us)
+        .chain(record.map(|record| record.start_us));
+    let ends = nodes()
+        .map(|node| node.end_us)
+        .chain(record.map(|record| record.end_us));
+    let (start_us, end_us) = (
+        starts.min().unwrap_or_default(),
+        ends.max().unwrap_or_default(),
+    );
     let mut row = TraceRow {
         trace_id: trace_id.to_string(),
         start: Time(start_us),
         duration_us: end_us.saturating_sub(start_us),
-        root: tree.top.filter(|_| tree.root_seen).map(|top| root(&tree.nodes[top])),
+        root: tree
+            .top
+            .filter(|_| tree.root_seen)
+            .map(|top| root(&tree.nodes[top])),
         cost_usd: Dollars::default(),
         calls: 0,
         errors: 0,
@@ -212,7 +244,11 @@ fn excluded(tree: &SpanTree) -> ExcludedCalls {
         cost += call.cost.unwrap_or_default();
         rules.insert(why.rule);
     }
-    ExcludedCalls { calls, cost_usd: Dollars(cost), rules: rules.into_iter().map(RuleWord).collect() }
+    ExcludedCalls {
+        calls,
+        cost_usd: Dollars(cost),
+        rules: rules.into_iter().map(RuleWord).collect(),
+    }
 }
 
 fn trace_span(tree: &SpanTree, node: &SpanNode) -> TraceSpan {
@@ -235,6 +271,9 @@ fn trace_span(tree: &SpanTree, node: &SpanNode) -> TraceSpan {
         total_cost_usd: Dollars(node.total_cost),
         calls: node.calls,
         unpriced: node.unpriced,
-        call: node.call.as_ref().map(|call| CallBrief::new(call, stand_ins)),
+        call: node
+            .call
+            .as_ref()
+            .map(|call| CallBrief::new(call, stand_ins)),
     }
 }

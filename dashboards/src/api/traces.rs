@@ -123,7 +123,9 @@ pub(super) async fn traces(
 ) -> Result<Json<TraceList>, ApiError> {
     let selection = selection(&mut params)?;
     let sort = params.choice("sort", &SORTS)?.unwrap_or(Sort::Start);
-    let descending = params.choice("order", &[("desc", true), ("asc", false)])?.unwrap_or(true);
+    let descending = params
+        .choice("order", &[("desc", true), ("asc", false)])?
+        .unwrap_or(true);
     let limit = params.number("limit", DEFAULT_LIMIT, (1, MAX_LIMIT))?;
     let cursor = params.take("cursor")?;
     params.finish()?;
@@ -132,7 +134,9 @@ pub(super) async fn traces(
     let list = format!("traces {sort:?} {descending}");
     let range = (filter.from_us, filter.to_us);
     let mut question = Question::new(&list, &filter.clauses, range, selection.default_range);
-    let after = cursor.map(|cursor| question.resume::<Key>(&cursor)).transpose()?;
+    let after = cursor
+        .map(|cursor| question.resume::<Key>(&cursor))
+        .transpose()?;
     (filter.from_us, filter.to_us) = (question.from_us, question.to_us);
     let after = after.map(|(value, trace)| (value, TraceId(trace)));
 
@@ -142,6 +146,14 @@ pub(super) async fn traces(
     let more = records.len() > limit;
     records.truncate(limit);
     let last = records.last().filter(|_| more);
-    let next = last.map(|TraceRecord { key: (value, trace), .. }| question.cursor::<Key>((*value, trace.0)));
-    Ok(Json(TraceList { traces: records.iter().map(TraceRow::from).collect(), next }))
+    let next = last.map(
+        |TraceRecord {
+             key: (value, trace),
+             ..
+         }| question.cursor::<Key>((*value, trace.0)),
+    );
+    Ok(Json(TraceList {
+        traces: records.iter().map(TraceRow::from).collect(),
+        next,
+    }))
 }

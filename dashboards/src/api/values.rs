@@ -49,7 +49,10 @@ pub(super) struct ValueRow {
     (status = 200, body = Values),
     (status = "default", body = ErrorBody),
 ))]
-pub(super) async fn values(State(api): State<ApiState>, mut params: Params) -> Result<Json<Values>, ApiError> {
+pub(super) async fn values(
+    State(api): State<ApiState>,
+    mut params: Params,
+) -> Result<Json<Values>, ApiError> {
     let selection = selection(&mut params)?;
     let key = required_dimension(&mut params, "key")?;
     let part = params.take("q")?.unwrap_or_default();
@@ -60,7 +63,15 @@ pub(super) async fn values(State(api): State<ApiState>, mut params: Params) -> R
     let answer = query::values(&mut snapshot, &selection.filter, &key, &part, limit).await?;
     let rows = answer.values.iter().map(|(key, calls)| {
         let (value, path) = value(&answer.paths, key);
-        ValueRow { value: value.unwrap_or_default(), calls: *calls, path }
+        ValueRow {
+            value: value.unwrap_or_default(),
+            calls: *calls,
+            path,
+        }
     });
-    Ok(Json(Values { key: dimension_name(&key), values: rows.collect(), more: answer.more }))
+    Ok(Json(Values {
+        key: dimension_name(&key),
+        values: rows.collect(),
+        more: answer.more,
+    }))
 }

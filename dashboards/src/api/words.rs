@@ -54,7 +54,11 @@ impl Serialize for Count {
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // A stored time outside of years -9999 to 9999 is shown as the nearest one inside.
-        let bound = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let bound = if self.0 < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
         let time = Timestamp::from_microsecond(self.0).unwrap_or(bound);
         serializer.collect_str(&format_args!("{time:.6}"))
     }
@@ -78,8 +82,7 @@ impl PartialSchema for Dollars {
 
 impl PartialSchema for IntText {
     fn schema() -> RefOr<Schema> {
-        let description =
-            "An integer in decimal digits, possibly beyond 2^53: pico-dollars, tokens, calls or microseconds.";
+        let description = "An integer in decimal digits, possibly beyond 2^53: pico-dollars, tokens, calls or microseconds.";
         text(description, r"^-?\d+$", "29002500000").into()
     }
 }
@@ -87,7 +90,12 @@ impl PartialSchema for IntText {
 impl PartialSchema for Time {
     fn schema() -> RefOr<Schema> {
         let pattern = r"^-?\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$";
-        text("RFC 3339, UTC, microseconds.", pattern, "2026-11-22T22:49:12.768354Z").into()
+        text(
+            "RFC 3339, UTC, microseconds.",
+            pattern,
+            "2026-11-22T22:49:12.768354Z",
+        )
+        .into()
     }
 }
 
@@ -271,8 +279,14 @@ mod tests {
         assert_eq!(json(Dollars(UsdSum(29_002_500_000))), r#""0.0290025""#);
         assert_eq!(json(Dollars(UsdSum(-1))), r#""-0.000000000001""#);
         assert_eq!(json(IntText(i128::MAX)), format!("\"{}\"", i128::MAX));
-        assert_eq!(json(Count(i128::from(u64::MAX) + 1)), "18446744073709551616");
-        assert_eq!(json(Time(1_795_387_752_768_354)), r#""2026-11-22T22:49:12.768354Z""#);
+        assert_eq!(
+            json(Count(i128::from(u64::MAX) + 1)),
+            "18446744073709551616"
+        );
+        assert_eq!(
+            json(Time(1_795_387_752_768_354)),
+            r#""2026-11-22T22:49:12.768354Z""#
+        );
         assert_eq!(json(Time(0)), r#""1970-01-01T00:00:00.000000Z""#);
         assert_eq!(json(Time(i64::MAX)), r#""9999-12-30T22:00:00.999999Z""#);
     }
@@ -280,7 +294,10 @@ mod tests {
     #[test]
     fn words_are_the_vocabulary() {
         assert_eq!(json(Kind(FrameKind::Tool)), r#""tool""#);
-        assert_eq!(json(LineUnit(Unit::Tokens(TokenClass::CacheWrite1h))), r#""cache_write_1h""#);
+        assert_eq!(
+            json(LineUnit(Unit::Tokens(TokenClass::CacheWrite1h))),
+            r#""cache_write_1h""#
+        );
         assert_eq!(json(RuleWord(Rule::DetachedTwin)), r#""f""#);
     }
 }

@@ -9,14 +9,31 @@ const FILTERS: &str = "model=a&model!=b&provider=&service!=&user=u&user!=v&sessi
      &counted=true&counted!=false&flag=clamped&flag=&flag!=estimated&unpriced=no_rate&unpriced=&unpriced!=overflow";
 
 const DIMENSIONS: [&str; 13] = [
-    "model", "provider", "service", "environment", "feature", "agent", "operation", "tool", "path", "user", "session",
-    "prompt", "tag.a",
+    "model",
+    "provider",
+    "service",
+    "environment",
+    "feature",
+    "agent",
+    "operation",
+    "tool",
+    "path",
+    "user",
+    "session",
+    "prompt",
+    "tag.a",
 ];
 
 #[tokio::test]
 async fn every_question_has_an_answer() {
     for api in both().await {
-        for filters in ["", FILTERS, "status=ok", "from=0&to=99999999999", "tool!=&tool!=x&status!=ok&counted=false"] {
+        for filters in [
+            "",
+            FILTERS,
+            "status=ok",
+            "from=0&to=99999999999",
+            "tool!=&tool!=x&status!=ok&counted=false",
+        ] {
             let summary = api.get(&format!("/summary?{filters}")).await;
             assert_eq!(summary["cost_usd"], "0");
             assert_eq!(summary["coverage"], json!({"calls": null, "tokens": null}));
@@ -24,7 +41,10 @@ async fn every_question_has_an_answer() {
             assert_eq!(calls, json!({"calls": [], "next": null}));
             for by in DIMENSIONS {
                 let breakdown = api.get(&format!("/breakdown?by={by}&{filters}")).await;
-                assert_eq!((&breakdown["rows"], &breakdown["rest"]), (&json!([]), &json!(null)));
+                assert_eq!(
+                    (&breakdown["rows"], &breakdown["rest"]),
+                    (&json!([]), &json!(null))
+                );
                 let series = api.get(&format!("/timeseries?by={by}&{filters}")).await;
                 assert_eq!(series["series"], json!([]));
                 let values = api.get(&format!("/values?key={by}&q=a&{filters}")).await;
@@ -34,6 +54,9 @@ async fn every_question_has_an_answer() {
             assert_eq!(series["series"].as_array().map(Vec::len), Some(1));
         }
         let health = api.get("/health").await;
-        assert_eq!((&health["status"], &health["data"]["first"]), (&json!("ok"), &json!(null)));
+        assert_eq!(
+            (&health["status"], &health["data"]["first"]),
+            (&json!("ok"), &json!(null))
+        );
     }
 }

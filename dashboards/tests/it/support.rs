@@ -23,24 +23,36 @@ pub(crate) struct Api {
 pub(crate) async fn both() -> [Api; 2] {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/c.db", folder.path().display());
-    [Api::open(&url, Some(folder)).await, Api::open(&testing::postgres_database().await, None).await]
+    [
+        Api::open(&url, Some(folder)).await,
+        Api::open(&testing::postgres_database().await, None).await,
+    ]
 }
 
 impl Api {
     async fn open(url: &str, folder: Option<tempfile::TempDir>) -> Self {
         let store = Store::connect(url, &Options::default()).await.unwrap();
         let router = router(ApiState::new(store.clone(), Arc::new(Figures::default)));
-        Self { store, router, _folder: folder }
+        Self {
+            store,
+            router,
+            _folder: folder,
+        }
     }
 
     /// Status and body of a GET below `/api/v1`.
     pub(crate) async fn ask(&self, path: &str) -> (StatusCode, Value) {
-        let request = Request::get(format!("/api/v1{path}")).body(Body::empty()).unwrap();
+        let request = Request::get(format!("/api/v1{path}"))
+            .body(Body::empty())
+            .unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         let json = serde_json::from_slice(&body);
-        (status, json.unwrap_or_else(|_| panic!("{path}: {}", String::from_utf8_lossy(&body))))
+        (
+            status,
+            json.unwrap_or_else(|_| panic!("{path}: {}", String::from_utf8_lossy(&body))),
+        )
     }
 
     /// The body of an answer that must be 200.

@@ -4,8 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use costflame_pricing::UsdSum;
 use costflame_profile::{
-    Attribution, FrameKind, Metrics, PathId, Role, Settled, Signal, Span, SpanKind, Tree,
-    outline,
+    Attribution, FrameKind, Metrics, PathId, Role, Settled, Signal, Span, SpanKind, Tree, outline,
 };
 use proptest::prelude::*;
 

@@ -12,7 +12,7 @@ use super::{
     snapshot::{Row, Snapshot},
     sql::Sql,
 };
-use crate::{StoreError, lane, landing};
+use crate::{StoreError, landing, lane};
 
 /// A span of a trace.
 pub type CallId = (TraceId, SpanId);
@@ -70,7 +70,9 @@ impl CallRecord {
     /// The model to show: the one that served, else the one asked for.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
-        self.response_model.as_deref().or(self.request_model.as_deref())
+        self.response_model
+            .as_deref()
+            .or(self.request_model.as_deref())
     }
 
     /// Identity.
@@ -105,14 +107,22 @@ pub async fn calls(
     }
     sql.push(" WHERE f.project_id = ").bind(filter.project);
     // The key is also a bound of the range, which an index serves in every plan.
-    let to_us = after.map_or(filter.to_us, |(start_us, _)| filter.to_us.min(start_us.saturating_add(1)));
+    let to_us = after.map_or(filter.to_us, |(start_us, _)| {
+        filter.to_us.min(start_us.saturating_add(1))
+    });
     push_call_range(&mut sql, (filter.from_us, to_us));
     push_clauses(&mut sql, filter);
     if let Some((start_us, (trace, span))) = after {
-        sql.push(" AND (f.start_us, f.trace_id, f.span_id) < (").bind(start_us);
-        sql.push(", ").bind(&trace.0[..]).push(", ").bind(&span.0[..]).push(")");
+        sql.push(" AND (f.start_us, f.trace_id, f.span_id) < (")
+            .bind(start_us);
+        sql.push(", ")
+            .bind(&trace.0[..])
+            .push(", ")
+            .bind(&span.0[..])
+            .push(")");
     }
-    sql.push(" ORDER BY f.start_us DESC, f.trace_id DESC, f.span_id DESC LIMIT ").bind(limit);
+    sql.push(" ORDER BY f.start_us DESC, f.trace_id DESC, f.span_id DESC LIMIT ")
+        .bind(limit);
     snapshot.all(sql, read).await
 }
 
@@ -144,26 +154,43 @@ pub async fn stand_ins(
     calls: &[CallRecord],
 ) -> Result<HashMap<CallId, usize>, StoreError> {
     let repeats = |call: &&CallRecord| {
-        matches!(call.why, Some(Why { rule: Rule::Aggregate | Rule::Wrapper, .. }))
+        matches!(
+            call.why,
+            Some(Why {
+                rule: Rule::Aggregate | Rule::Wrapper,
+                ..
+            })
+        )
     };
-    let traces: HashSet<TraceId> = calls.iter().filter(repeats).map(|call| call.trace_id).collect();
+    let traces: HashSet<TraceId> = calls
+        .iter()
+        .filter(repeats)
+        .map(|call| call.trace_id)
+        .collect();
     if traces.is_empty() {
         return Ok(HashMap::new());
     }
     let mut parents: HashMap<CallId, SpanId> = HashMap::new();
-    let mut sql = snapshot.sql("SELECT trace_id, span_id, parent_span_id FROM landing WHERE project_id = ");
+    let mut sql =
+        snapshot.sql("SELECT trace_id, span_id, parent_span_id FROM landing WHERE project_id = ");
     sql.bind(project).push(" AND parent_span_id IS NOT NULL");
     push_traces(&mut sql, "", &traces);
     snapshot
         .each(sql, |row| {
-            parents.insert((TraceId(row.id(0)?), SpanId(row.id(1)?)), SpanId(row.id(2)?));
+            parents.insert(
+                (TraceId(row.id(0)?), SpanId(row.id(1)?)),
+                SpanId(row.id(2)?),
+            );
             Ok(true)
         })
         .await?;
-    let mut sql = snapshot.sql("SELECT trace_id, span_id FROM calls WHERE why = 0 AND project_id = ");
+    let mut sql =
+        snapshot.sql("SELECT trace_id, span_id FROM calls WHERE why = 0 AND project_id = ");
     sql.bind(project);
     push_traces(&mut sql, "", &traces);
-    let counted = snapshot.all(sql, |row| Ok((TraceId(row.id(0)?), SpanId(row.id(1)?)))).await?;
+    let counted = snapshot
+        .all(sql, |row| Ok((TraceId(row.id(0)?), SpanId(row.id(1)?))))
+        .await?;
     Ok(count_below(&parents, &counted))
 }
 
@@ -185,19 +212,31 @@ fn count_below(parents: &HashMap<CallId, SpanId>, counted: &[CallId]) -> HashMap
 }
 
 /// Appends ` AND (lane, trace_id) IN …` for columns of `alias`.
-pub(crate) fn push_traces<'a>(sql: &mut Sql, alias: &str, traces: impl IntoIterator<Item = &'a TraceId>) {
+pub(crate) fn push_traces<'a>(
+    sql: &mut Sql,
+    alias: &str,
+    traces: impl IntoIterator<Item = &'a TraceId>,
+) {
     sql.push(&format!(" AND ({alias}lane, {alias}trace_id) IN (VALUES "));
     for (number, trace) in traces.into_iter().enumerate() {
         sql.push(if number == 0 { "(CAST(" } else { ", (CAST(" });
-        sql.bind(i64::from(lane(trace))).push(" AS smallint), ").bind(&trace.0[..]).push(")");
+        sql.bind(i64::from(lane(trace)))
+            .push(" AS smallint), ")
+            .bind(&trace.0[..])
+            .push(")");
     }
     sql.push(")");
 }
 
 fn select(snapshot: &Snapshot) -> Sql {
-    let tokens = TokenClass::ALL.map(|class| format!("f.tokens_{}", class.name())).join(", ");
+    let tokens = TokenClass::ALL
+        .map(|class| format!("f.tokens_{}", class.name()))
+        .join(", ");
     let mut sql = snapshot.sql("SELECT ");
-    sql.push(COLUMNS).push(", CAST(f.tags AS text), ").push(&tokens).push(" FROM calls f");
+    sql.push(COLUMNS)
+        .push(", CAST(f.tags AS text), ")
+        .push(&tokens)
+        .push(" FROM calls f");
     sql
 }
 
@@ -212,11 +251,15 @@ const TAGS: usize = 30;
 fn read(row: &Row) -> Result<CallRecord, StoreError> {
     let mut tokens = [0; TokenClass::ALL.len()];
     for (class, tokens) in tokens.iter_mut().enumerate() {
-        *tokens = row.maybe_int(TAGS + 1 + class)?.unwrap_or_default().cast_unsigned();
+        *tokens = row
+            .maybe_int(TAGS + 1 + class)?
+            .unwrap_or_default()
+            .cast_unsigned();
     }
     let by = row.maybe_id(9)?.zip(row.maybe_id(10)?);
     let by = by.map(|(trace, span)| (TraceId(trace), SpanId(span)));
-    let signal = i16::try_from(row.int(20)?).map_err(|error| StoreError::corrupt("signal", error))?;
+    let signal =
+        i16::try_from(row.int(20)?).map_err(|error| StoreError::corrupt("signal", error))?;
     let flags = u32::try_from(row.int(11)?).map_err(|error| StoreError::corrupt("flags", error))?;
     Ok(CallRecord {
         trace_id: TraceId(row.id(0)?),
@@ -261,23 +304,39 @@ fn attribution(row: &Row, first: usize) -> Result<Attribution, StoreError> {
 
 /// Tags are a JSON object of texts; sorted by key here, since the databases keep orders of their own.
 fn tags(json: Option<String>) -> Result<Vec<(Text, Text)>, StoreError> {
-    let Some(json) = json else { return Ok(Vec::new()) };
+    let Some(json) = json else {
+        return Ok(Vec::new());
+    };
     let tags: std::collections::BTreeMap<String, String> =
         serde_json::from_str(&json).map_err(|error| StoreError::corrupt("tags", error))?;
-    Ok(tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    Ok(tags
+        .into_iter()
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect())
 }
 
 fn rule(stored: i64) -> Result<Option<Rule>, StoreError> {
-    let Some(place) = stored.checked_sub(1).filter(|place| *place >= 0) else { return Ok(None) };
-    let rule = usize::try_from(place).ok().and_then(|place| Rule::ALL.get(place).copied());
-    rule.map(Some).ok_or_else(|| StoreError::corrupt("rule", stored))
+    let Some(place) = stored.checked_sub(1).filter(|place| *place >= 0) else {
+        return Ok(None);
+    };
+    let rule = usize::try_from(place)
+        .ok()
+        .and_then(|place| Rule::ALL.get(place).copied());
+    rule.map(Some)
+        .ok_or_else(|| StoreError::corrupt("rule", stored))
 }
 
 fn unpriced(stored: i64) -> Result<Unpriced, StoreError> {
-    [Unpriced::NoUsage, Unpriced::NoModel, Unpriced::UnknownModel, Unpriced::NoRate, Unpriced::Overflow]
-        .into_iter()
-        .find(|reason| super::clauses::unpriced_code(*reason) == stored)
-        .ok_or_else(|| StoreError::corrupt("reason for a missing price", stored))
+    [
+        Unpriced::NoUsage,
+        Unpriced::NoModel,
+        Unpriced::UnknownModel,
+        Unpriced::NoRate,
+        Unpriced::Overflow,
+    ]
+    .into_iter()
+    .find(|reason| super::clauses::unpriced_code(*reason) == stored)
+    .ok_or_else(|| StoreError::corrupt("reason for a missing price", stored))
 }
 
 #[cfg(test)]
@@ -293,8 +352,10 @@ mod tests {
         let trace = TraceId([1; 16]);
         // 1 above 2 and 3, 3 above 4; 5 and 6 in a cycle.
         let parents = [(2, 1), (3, 1), (4, 3), (5, 6), (6, 5)];
-        let parents: HashMap<CallId, SpanId> =
-            parents.into_iter().map(|(child, parent)| ((trace, span(child)), span(parent))).collect();
+        let parents: HashMap<CallId, SpanId> = parents
+            .into_iter()
+            .map(|(child, parent)| ((trace, span(child)), span(parent)))
+            .collect();
         let counted = [2, 4, 5].map(|id| (trace, span(id)));
         let below = count_below(&parents, &counted);
         let of = |id| below.get(&(trace, span(id))).copied().unwrap_or_default();

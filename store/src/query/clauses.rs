@@ -14,7 +14,10 @@ pub(crate) const JOIN_SERIES: &str =
 
 /// True when the SQL of a filter or a column names the series.
 pub(crate) fn needs_series(filter: &Filter) -> bool {
-    filter.clauses.iter().any(|clause| matches!(clause, Clause::Column(column, _) if column.in_series()))
+    filter
+        .clauses
+        .iter()
+        .any(|clause| matches!(clause, Clause::Column(column, _) if column.in_series()))
 }
 
 /// Appends the value of a column. Both sources take what they share from the series, so that they
@@ -23,8 +26,7 @@ pub(crate) fn push_column(sql: &mut Sql, column: &Column) {
     let text = match column {
         Column::Model => "s.model",
         Column::Provider => "s.provider",
-        // Absent and empty are the same service: a span without a resource has neither.
-        Column::Service => "NULLIF(s.service, '')",
+        Column::Service => "s.service",
         Column::Environment => "s.environment",
         Column::Feature => "s.feature",
         Column::Agent => "s.agent",
@@ -53,11 +55,18 @@ pub(crate) fn push_clauses(sql: &mut Sql, filter: &Filter) {
     for clause in &filter.clauses {
         match clause {
             Clause::Column(column, test) => {
-                push_text(sql, |sql| push_column(sql, column), &values(&test.any), &values(&test.none));
+                push_text(
+                    sql,
+                    |sql| push_column(sql, column),
+                    &values(&test.any),
+                    &values(&test.none),
+                );
             }
             Clause::Tool(test) => push_tool(sql, filter.project, test),
             Clause::Path(test) => {
-                let ids = |ids: &[costflame_profile::PathId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
+                let ids = |ids: &[costflame_profile::PathId]| {
+                    ids.iter().map(|id| id.0).collect::<Vec<_>>()
+                };
                 for (not, ids) in [("", ids(&test.any)), ("NOT ", ids(&test.none))] {
                     if !ids.is_empty() {
                         sql.push(&format!(" AND f.path_id {not}IN "));
@@ -70,7 +79,10 @@ pub(crate) fn push_clauses(sql: &mut Sql, filter: &Filter) {
             Clause::Flag(test) => push_flags(sql, test),
             Clause::Unpriced(test) => {
                 let codes = |reasons: &[Option<Unpriced>]| -> Vec<Option<i64>> {
-                    reasons.iter().map(|reason| reason.map(unpriced_code)).collect()
+                    reasons
+                        .iter()
+                        .map(|reason| reason.map(unpriced_code))
+                        .collect()
                 };
                 let column = |sql: &mut Sql| {
                     sql.push("f.unpriced");
@@ -113,7 +125,9 @@ fn push_text<A: Copy + Into<super::sql::Arg>>(
         column(sql);
         sql.push(" IS NULL OR ");
         column(sql);
-        sql.push(" NOT IN ").bind_list(none.iter().flatten().copied()).push(")");
+        sql.push(" NOT IN ")
+            .bind_list(none.iter().flatten().copied())
+            .push(")");
     }
 }
 
@@ -147,8 +161,10 @@ pub(crate) const fn unpriced_code(reason: Unpriced) -> i64 {
 
 /// Paths at or below one of `ids`.
 fn push_subtree(sql: &mut Sql, project: i32, ids: &[[u8; 16]]) {
-    sql.push("(WITH RECURSIVE below (path_id) AS (SELECT path_id FROM paths WHERE project_id = ").bind(project);
-    sql.push(" AND path_id IN ").bind_list(ids.iter().map(|id| &id[..]));
+    sql.push("(WITH RECURSIVE below (path_id) AS (SELECT path_id FROM paths WHERE project_id = ")
+        .bind(project);
+    sql.push(" AND path_id IN ")
+        .bind_list(ids.iter().map(|id| &id[..]));
     sql.push(" UNION SELECT p.path_id FROM paths p JOIN below ON p.parent_id = below.path_id WHERE p.project_id = ");
     sql.bind(project).push(") SELECT path_id FROM below)");
 }
@@ -177,10 +193,12 @@ fn push_tool(sql: &mut Sql, project: i32, test: &OneOf<Option<String>>) {
 /// Paths whose nearest tool frame has one of the labels; without labels, paths with any tool frame.
 fn push_below_tools(sql: &mut Sql, project: i32, labels: Option<&[Option<String>]>) {
     let tool = FrameKind::Tool as u8;
-    sql.push("(WITH RECURSIVE below (path_id) AS (SELECT path_id FROM paths WHERE project_id = ").bind(project);
+    sql.push("(WITH RECURSIVE below (path_id) AS (SELECT path_id FROM paths WHERE project_id = ")
+        .bind(project);
     sql.push(&format!(" AND kind = {tool}"));
     if let Some(labels) = labels {
-        sql.push(" AND label IN ").bind_list(labels.iter().flatten().map(String::as_str));
+        sql.push(" AND label IN ")
+            .bind_list(labels.iter().flatten().map(String::as_str));
     }
     sql.push(" UNION SELECT p.path_id FROM paths p JOIN below ON p.parent_id = below.path_id WHERE p.project_id = ");
     sql.bind(project);

@@ -67,7 +67,12 @@ pub(crate) struct Ask<'a> {
 impl<'a> Ask<'a> {
     /// Sums by value, over the whole range.
     pub(crate) const fn by(by: By<'a>) -> Self {
-        Self { by, bucket: None, amounts: false, only: None }
+        Self {
+            by,
+            bucket: None,
+            amounts: false,
+            only: None,
+        }
     }
 }
 
@@ -78,7 +83,11 @@ pub(crate) async fn facts(
     ask: Ask<'_>,
 ) -> Result<HashMap<Group, Sums>, StoreError> {
     let from_rollups = ask.by.in_rollups() && filter.clauses.iter().all(super::Clause::in_rollups);
-    if from_rollups { facts_of_rollups(snapshot, filter, ask).await } else { facts_of_calls(snapshot, filter, ask).await }
+    if from_rollups {
+        facts_of_rollups(snapshot, filter, ask).await
+    } else {
+        facts_of_calls(snapshot, filter, ask).await
+    }
 }
 
 /// The answer of rollups, and of calls where no bucket fits.
@@ -87,19 +96,30 @@ pub(crate) async fn facts_of_rollups(
     filter: &Filter,
     ask: Ask<'_>,
 ) -> Result<HashMap<Group, Sums>, StoreError> {
-    let plan = Plan::new((filter.from_us, filter.to_us), ask.bucket.unwrap_or(TIERS[TIERS.len() - 1]));
+    let plan = Plan::new(
+        (filter.from_us, filter.to_us),
+        ask.bucket.unwrap_or(TIERS[TIERS.len() - 1]),
+    );
     let mut groups = HashMap::new();
     if let Some(whole) = plan.whole {
         let sql = rollups_sql(snapshot, filter, ask, &plan.buckets, whole);
         snapshot
             .each(sql, |row| {
-                add(&mut groups, group(&row, ask)?, &read_rollup_sums(&row, 2, ask.amounts)?);
+                add(
+                    &mut groups,
+                    group(&row, ask)?,
+                    &read_rollup_sums(&row, 2, ask.amounts)?,
+                );
                 Ok(true)
             })
             .await?;
     }
     for (from_us, to_us) in plan.edges {
-        let edge = Filter { from_us, to_us, ..filter.clone() };
+        let edge = Filter {
+            from_us,
+            to_us,
+            ..filter.clone()
+        };
         for (group, sums) in facts_of_calls(snapshot, &edge, ask).await? {
             add(&mut groups, group, &sums);
         }
@@ -124,7 +144,11 @@ pub(crate) async fn facts_of_calls(
     snapshot
         .each(sql, |row| {
             let counted = row.int(2)? == 1;
-            add(&mut groups, group(&row, ask)?, &read_call_sums(&row, 3, counted)?);
+            add(
+                &mut groups,
+                group(&row, ask)?,
+                &read_call_sums(&row, 3, counted)?,
+            );
             Ok(true)
         })
         .await?;
@@ -149,7 +173,10 @@ async fn add_amounts(
     snapshot
         .each(sql, |row| {
             let receipt = row.receipt(2)?;
-            groups.entry(group(&row, ask)?).or_default().add_lines(&receipt);
+            groups
+                .entry(group(&row, ask)?)
+                .or_default()
+                .add_lines(&receipt);
             Ok(true)
         })
         .await
@@ -164,16 +191,23 @@ fn rollups_sql(
 ) -> Sql {
     let mut sql = snapshot.sql("SELECT ");
     push_group(&mut sql, ask, "f.bucket_us");
-    let (columns, sums) = (rollup_columns(sql.dialect, ask.amounts), rollup_sums(sql.dialect, ask.amounts));
+    let (columns, sums) = (
+        rollup_columns(sql.dialect, ask.amounts),
+        rollup_sums(sql.dialect, ask.amounts),
+    );
     sql.push(&format!(", {sums} FROM ("));
     let columns = format!("SELECT project_id, bucket_us, path_id, series_id, {columns} FROM ");
     for (seconds, range) in buckets {
-        sql.push(&columns).push("rollups WHERE project_id = ").bind(filter.project);
+        sql.push(&columns)
+            .push("rollups WHERE project_id = ")
+            .bind(filter.project);
         sql.push(" AND tier = ").bind(*seconds);
         push_range(&mut sql, "bucket_us", *range);
         sql.push(" UNION ALL ");
     }
-    sql.push(&columns).push("rollup_deltas WHERE project_id = ").bind(filter.project);
+    sql.push(&columns)
+        .push("rollup_deltas WHERE project_id = ")
+        .bind(filter.project);
     push_range(&mut sql, "bucket_us", whole);
     sql.push(") f");
     if ask.by.in_series() || needs_series(filter) {
@@ -202,7 +236,14 @@ pub(crate) fn push_calls(sql: &mut Sql, filter: &Filter, ask: Ask<'_>) {
 pub(crate) fn push_call_range(sql: &mut Sql, (from_us, to_us): Range) {
     const DAY_US: i64 = 86_400_000_000;
     push_range(sql, "f.start_us", (from_us, to_us));
-    push_range(sql, "f.start_day", (from_us.div_euclid(DAY_US), (to_us - 1).div_euclid(DAY_US) + 1));
+    push_range(
+        sql,
+        "f.start_day",
+        (
+            from_us.div_euclid(DAY_US),
+            (to_us - 1).div_euclid(DAY_US) + 1,
+        ),
+    );
 }
 
 fn push_range(sql: &mut Sql, column: &str, (from, to): Range) {

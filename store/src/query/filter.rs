@@ -34,7 +34,10 @@ impl Column {
     /// True when rollups know the value: it is part of the series.
     #[must_use]
     pub const fn in_series(&self) -> bool {
-        !matches!(self, Self::User | Self::Session | Self::Prompt | Self::Tag(_))
+        !matches!(
+            self,
+            Self::User | Self::Session | Self::Prompt | Self::Tag(_)
+        )
     }
 }
 
@@ -60,7 +63,10 @@ pub struct OneOf<T> {
 
 impl<T> Default for OneOf<T> {
     fn default() -> Self {
-        Self { any: Vec::new(), none: Vec::new() }
+        Self {
+            any: Vec::new(),
+            none: Vec::new(),
+        }
     }
 }
 

@@ -27,17 +27,32 @@ pub struct PathSums {
 /// # Errors
 /// When the database cannot be read.
 pub async fn path_sums(snapshot: &mut Snapshot, filter: &Filter) -> Result<PathSums, StoreError> {
-    let ask = Ask { amounts: true, ..Ask::by(By::Path) };
+    let ask = Ask {
+        amounts: true,
+        ..Ask::by(By::Path)
+    };
     let mut sums = facts(snapshot, filter, ask).await?;
     sums.retain(|_, sums| sums.calls > 0);
     if sums.is_empty() {
         return Ok(PathSums::default());
     }
-    let paths = Paths::read(snapshot, filter.project, path_ids(sums.keys().map(|(_, value)| value))).await?;
+    let paths = Paths::read(
+        snapshot,
+        filter.project,
+        path_ids(sums.keys().map(|(_, value)| value)),
+    )
+    .await?;
     let mut with_sums = |path: &PathRow| {
         let own = sums.remove(&(0, Value::Path(path.id))).unwrap_or_default();
         (path.clone(), own)
     };
-    let paths = paths.parents_first().into_iter().map(&mut with_sums).collect();
-    Ok(PathSums { paths, traces: traces(snapshot, filter).await? })
+    let paths = paths
+        .parents_first()
+        .into_iter()
+        .map(&mut with_sums)
+        .collect();
+    Ok(PathSums {
+        paths,
+        traces: traces(snapshot, filter).await?,
+    })
 }

@@ -55,7 +55,9 @@ impl Paths {
     /// The label of the nearest tool at or above a path.
     #[must_use]
     pub fn tool(&self, id: PathId) -> Option<&str> {
-        self.upwards(id).find(|path| path.frame.kind == FrameKind::Tool).map(|path| &*path.frame.label)
+        self.upwards(id)
+            .find(|path| path.frame.kind == FrameKind::Tool)
+            .map(|path| &*path.frame.label)
     }
 
     /// A path and all above it, nearest first.
@@ -80,17 +82,32 @@ impl Paths {
     }
 }
 
+/// The paths of `ids` and everything above them.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn paths(
+    snapshot: &mut Snapshot,
+    project: i32,
+    ids: Vec<PathId>,
+) -> Result<Paths, StoreError> {
+    Paths::read(snapshot, project, ids).await
+}
+
 async fn read_chunk(
     snapshot: &mut Snapshot,
     project: i32,
     ids: &[PathId],
 ) -> Result<Vec<PathRow>, StoreError> {
-    let mut sql =
-        snapshot.sql("SELECT path_id, parent_id, service, kind, label FROM paths WHERE project_id = ");
-    sql.bind(project).push(" AND path_id IN ").bind_list(ids.iter().map(|id| &id.0[..]));
+    let mut sql = snapshot
+        .sql("SELECT path_id, parent_id, service, kind, label FROM paths WHERE project_id = ");
+    sql.bind(project)
+        .push(" AND path_id IN ")
+        .bind_list(ids.iter().map(|id| &id.0[..]));
     snapshot
         .all(sql, |row| {
-            let kind = i16::try_from(row.int(3)?).map_err(|error| StoreError::corrupt("frame kind", error))?;
+            let kind = i16::try_from(row.int(3)?)
+                .map_err(|error| StoreError::corrupt("frame kind", error))?;
             Ok(PathRow {
                 id: PathId(row.id(0)?),
                 parent: row.maybe_id(1)?.map(PathId),

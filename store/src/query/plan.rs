@@ -32,7 +32,11 @@ impl Plan {
         push(&mut plan.edges, (whole.1, to));
         plan.whole = Some(whole);
         let mut rest = vec![whole];
-        for seconds in TIERS.into_iter().rev().filter(|seconds| *seconds <= coarsest) {
+        for seconds in TIERS
+            .into_iter()
+            .rev()
+            .filter(|seconds| *seconds <= coarsest)
+        {
             let mut left = Vec::new();
             for range in rest {
                 match inside(range, seconds) {
@@ -78,21 +82,33 @@ mod tests {
         let from = DAY - 3_600 * SECOND - 900 * SECOND - 5;
         let to = 31 * DAY + 7;
         let plan = Plan::new((from, to), 86_400);
-        assert_eq!(plan.buckets, [
-            (86_400, (DAY, 31 * DAY)),
-            (3_600, (DAY - 3_600 * SECOND, DAY)),
-            (900, (DAY - 4_500 * SECOND, DAY - 3_600 * SECOND)),
-        ]);
+        assert_eq!(
+            plan.buckets,
+            [
+                (86_400, (DAY, 31 * DAY)),
+                (3_600, (DAY - 3_600 * SECOND, DAY)),
+                (900, (DAY - 4_500 * SECOND, DAY - 3_600 * SECOND)),
+            ]
+        );
         assert_eq!(plan.edges, [(from, DAY - 4_500 * SECOND), (31 * DAY, to)]);
     }
 
     #[test]
     fn a_moment_has_no_bucket() {
-        assert_eq!(Plan::new((5, 6), 86_400), Plan { edges: vec![(5, 6)], ..Plan::default() });
+        assert_eq!(
+            Plan::new((5, 6), 86_400),
+            Plan {
+                edges: vec![(5, 6)],
+                ..Plan::default()
+            }
+        );
     }
 
     fn time() -> impl Strategy<Value = i64> {
-        prop_oneof![-3 * DAY..40 * DAY, (-9_i64..400).prop_map(|n| n * 900 * SECOND)]
+        prop_oneof![
+            -3 * DAY..40 * DAY,
+            (-9_i64..400).prop_map(|n| n * 900 * SECOND)
+        ]
     }
 
     proptest! {

@@ -2,10 +2,13 @@
 
 use costflame_pricing::Receipt;
 use futures::TryStreamExt;
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, postgres::PgRow, sqlite::SqliteRow};
+use sqlx::{
+    AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, postgres::PgRow,
+    sqlite::SqliteRow,
+};
 
 use super::sql::{Arg, Dialect, Sql, read_sum};
-use crate::StoreError;
+use crate::{StoreError, packed};
 
 /// Longest statement of a page, also after its request has been given up.
 const BEGIN_POSTGRES: &str =
@@ -27,12 +30,16 @@ enum Open {
 impl Snapshot {
     /// A snapshot of SQLite, taken at the first read.
     pub(crate) async fn of_sqlite(reader: &SqlitePool) -> Result<Self, StoreError> {
-        Ok(Self { transaction: Open::Sqlite(reader.begin().await?) })
+        Ok(Self {
+            transaction: Open::Sqlite(reader.begin().await?),
+        })
     }
 
     /// A snapshot of Postgres, taken at the first read.
     pub(crate) async fn of_postgres(pool: &PgPool) -> Result<Self, StoreError> {
-        Ok(Self { transaction: Open::Postgres(pool.begin_with(BEGIN_POSTGRES).await?) })
+        Ok(Self {
+            transaction: Open::Postgres(pool.begin_with(BEGIN_POSTGRES).await?),
+        })
     }
 
     /// Whose SQL to write.
@@ -166,18 +173,28 @@ impl Row {
 
     /// Exactly `N` bytes.
     pub(crate) fn id<const N: usize>(&self, column: usize) -> Result<[u8; N], StoreError> {
-        self.bytes(column)?.try_into().map_err(|_| StoreError::corrupt("id", column))
+        self.bytes(column)?
+            .try_into()
+            .map_err(|_| StoreError::corrupt("id", column))
     }
 
     /// Exactly `N` bytes that may be absent.
-    pub(crate) fn maybe_id<const N: usize>(&self, column: usize) -> Result<Option<[u8; N]>, StoreError> {
-        let Some(bytes) = self.maybe_bytes(column)? else { return Ok(None) };
-        bytes.try_into().map(Some).map_err(|_| StoreError::corrupt("id", column))
+    pub(crate) fn maybe_id<const N: usize>(
+        &self,
+        column: usize,
+    ) -> Result<Option<[u8; N]>, StoreError> {
+        let Some(bytes) = self.maybe_bytes(column)? else {
+            return Ok(None);
+        };
+        bytes
+            .try_into()
+            .map(Some)
+            .map_err(|_| StoreError::corrupt("id", column))
     }
 
     /// A packed receipt.
     pub(crate) fn receipt(&self, column: usize) -> Result<Receipt, StoreError> {
-        Receipt::unpack(&self.bytes(column)?).map_err(|error| StoreError::corrupt("receipt", error))
+        packed::read_receipt(&self.bytes(column)?)
     }
 
     /// A sum as [`Dialect::sum`] writes it.

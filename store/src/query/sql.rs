@@ -1,8 +1,6 @@
 //! One statement for both databases. Texts are the same but for sums and JSON.
 
-use std::borrow::Cow;
-
-use crate::{StoreError, landing::clean};
+use crate::{StoreError, clean::clean_str};
 
 /// Where the two databases differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +24,9 @@ impl Dialect {
     pub(crate) fn sum_of_sums(self, column: &str) -> String {
         match self {
             Self::Postgres => format!("CAST(COALESCE(SUM({column}), 0) AS text)"),
-            Self::Sqlite => format!("COALESCE(SUM({column}_hi), 0) || ':' || COALESCE(SUM({column}_lo), 0)"),
+            Self::Sqlite => {
+                format!("COALESCE(SUM({column}_hi), 0) || ':' || COALESCE(SUM({column}_lo), 0)")
+            }
         }
     }
 
@@ -108,10 +108,7 @@ impl From<usize> for Arg {
 impl From<&str> for Arg {
     /// As it would have been stored.
     fn from(value: &str) -> Self {
-        Self::Text(match clean(value) {
-            Cow::Borrowed(same) => same.to_owned(),
-            Cow::Owned(cleaned) => cleaned,
-        })
+        Self::Text(clean_str(value).into_owned())
     }
 }
 
@@ -132,7 +129,11 @@ pub(crate) struct Sql {
 impl Sql {
     /// Starts a statement.
     pub(crate) fn new(dialect: Dialect, text: &str) -> Self {
-        Self { dialect, text: text.to_owned(), args: Vec::new() }
+        Self {
+            dialect,
+            text: text.to_owned(),
+            args: Vec::new(),
+        }
     }
 
     /// Appends SQL text.
@@ -149,7 +150,10 @@ impl Sql {
     }
 
     /// Appends a list in parentheses; of nothing it is a list that contains nothing.
-    pub(crate) fn bind_list<A: Into<Arg>>(&mut self, args: impl IntoIterator<Item = A>) -> &mut Self {
+    pub(crate) fn bind_list<A: Into<Arg>>(
+        &mut self,
+        args: impl IntoIterator<Item = A>,
+    ) -> &mut Self {
         self.push("(");
         let start = self.args.len();
         for arg in args {
@@ -182,9 +186,17 @@ mod tests {
     #[test]
     fn clients_text_is_only_bound() {
         let mut sql = Sql::new(Dialect::Sqlite, "SELECT 1 WHERE a = ");
-        sql.bind("'; DROP TABLE calls; --\0").push(" AND b IN ").bind_list(Vec::<i64>::new());
+        sql.bind("'; DROP TABLE calls; --\0")
+            .push(" AND b IN ")
+            .bind_list(Vec::<i64>::new());
         sql.push(" AND c IN ").bind_list([1_i64, 2]);
-        assert_eq!(sql.text, "SELECT 1 WHERE a = $1 AND b IN (NULL) AND c IN ($2, $3)");
-        assert_eq!(sql.args[0], Arg::Text("'; DROP TABLE calls; --\u{fffd}".into()));
+        assert_eq!(
+            sql.text,
+            "SELECT 1 WHERE a = $1 AND b IN (NULL) AND c IN ($2, $3)"
+        );
+        assert_eq!(
+            sql.args[0],
+            Arg::Text("'; DROP TABLE calls; --\u{fffd}".into())
+        );
     }
 }

@@ -30,10 +30,16 @@ pub async fn pending(snapshot: &mut Snapshot, project: i32) -> Result<Pending, S
         super::sql::Dialect::Postgres => ("SUM(cost) AS cost", ""),
         super::sql::Dialect::Sqlite => ("SUM(cost_hi) AS cost_hi", ", SUM(cost_lo) AS cost_lo"),
     };
-    sql.push(&format!(" FROM (SELECT SUM(calls) AS calls, {sum}{columns} FROM dirty WHERE project_id = "));
+    sql.push(&format!(
+        " FROM (SELECT SUM(calls) AS calls, {sum}{columns} FROM dirty WHERE project_id = "
+    ));
     sql.bind(project).push(" GROUP BY lane, trace_id) d");
     let read = |row: &super::snapshot::Row| {
-        Ok(Pending { traces: row.count(0)?, calls: row.count(1)?, cost_at_most: UsdSum(row.sum(2)?) })
+        Ok(Pending {
+            traces: row.count(0)?,
+            calls: row.count(1)?,
+            cost_at_most: UsdSum(row.sum(2)?),
+        })
     };
     Ok(snapshot.first(sql, read).await?.unwrap_or_default())
 }
@@ -45,8 +51,12 @@ pub(crate) async fn is_settled(
     trace: TraceId,
 ) -> Result<bool, StoreError> {
     let mut sql = snapshot.sql("SELECT 1 FROM dirty WHERE lane = ");
-    sql.bind(i64::from(lane(&trace))).push(" AND trace_id = ").bind(&trace.0[..]);
-    sql.push(" AND project_id = ").bind(project).push(" LIMIT 1");
+    sql.bind(i64::from(lane(&trace)))
+        .push(" AND trace_id = ")
+        .bind(&trace.0[..]);
+    sql.push(" AND project_id = ")
+        .bind(project)
+        .push(" LIMIT 1");
     Ok(snapshot.first(sql, |row| row.int(0)).await?.is_none())
 }
 
@@ -54,9 +64,15 @@ pub(crate) async fn is_settled(
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn extent(snapshot: &mut Snapshot, project: i32) -> Result<Option<(i64, i64)>, StoreError> {
-    let mut sql = snapshot.sql("SELECT MIN(start_us), MAX(start_us) FROM calls WHERE project_id = ");
+pub async fn extent(
+    snapshot: &mut Snapshot,
+    project: i32,
+) -> Result<Option<(i64, i64)>, StoreError> {
+    let mut sql =
+        snapshot.sql("SELECT MIN(start_us), MAX(start_us) FROM calls WHERE project_id = ");
     sql.bind(project);
-    let extent = snapshot.first(sql, |row| Ok(row.maybe_int(0)?.zip(row.maybe_int(1)?))).await?;
+    let extent = snapshot
+        .first(sql, |row| Ok(row.maybe_int(0)?.zip(row.maybe_int(1)?)))
+        .await?;
     Ok(extent.flatten())
 }

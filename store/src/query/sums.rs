@@ -46,12 +46,13 @@ impl Sums {
         self.calls == 0 && self.excluded_calls == 0
     }
 
-    /// Adds the lines of a receipt to the amounts.
+    /// Adds a priced receipt to the amounts, which then add up to its cost as those of rollups do.
     pub(crate) fn add_lines(&mut self, receipt: &Receipt) {
+        self.other_amount += receipt.cost.unwrap_or_default();
         for line in &receipt.lines {
-            match line.unit {
-                Unit::Tokens(class) => self.amounts[class as usize] += line.amount,
-                Unit::Counter(_) | Unit::Request => self.other_amount += line.amount,
+            if let Unit::Tokens(class) = line.unit {
+                self.amounts[class as usize] += line.amount;
+                self.other_amount = self.other_amount - line.amount.into();
             }
         }
     }
@@ -97,13 +98,22 @@ impl AddAssign<&Self> for Sums {
 const COUNTS: [&str; 4] = ["calls", "errors", "unpriced_calls", "excluded_calls"];
 
 /// Columns of rollups that are sums of wide integers, before those of the token classes.
-const WIDE: [&str; 5] = ["unpriced_tokens", "excluded_cost", "duration_us", "cost", "cost_other"];
+const WIDE: [&str; 5] = [
+    "unpriced_tokens",
+    "excluded_cost",
+    "duration_us",
+    "cost",
+    "cost_other",
+];
 
 fn wide_columns(amounts: bool) -> impl Iterator<Item = String> {
     let tokens = TokenClass::ALL.map(|class| format!("tokens_{}", class.name()));
     let costs = TokenClass::ALL.map(|class| format!("cost_{}", class.name()));
     let costs = costs.into_iter().filter(move |_| amounts);
-    WIDE.into_iter().map(str::to_owned).chain(tokens).chain(costs)
+    WIDE.into_iter()
+        .map(str::to_owned)
+        .chain(tokens)
+        .chain(costs)
 }
 
 /// The columns that a row of a rollup table or of its differences brings along.
@@ -120,7 +130,9 @@ pub(crate) fn rollup_columns(dialect: Dialect, amounts: bool) -> String {
 
 /// Their sums over a group, for [`read_rollup_sums`].
 pub(crate) fn rollup_sums(dialect: Dialect, amounts: bool) -> String {
-    let counts = COUNTS.into_iter().map(|column| format!("CAST(SUM({column}) AS bigint)"));
+    let counts = COUNTS
+        .into_iter()
+        .map(|column| format!("CAST(SUM({column}) AS bigint)"));
     let wide = wide_columns(amounts).map(|column| dialect.sum_of_sums(&column));
     counts.chain(wide).collect::<Vec<_>>().join(", ")
 }
@@ -156,7 +168,10 @@ pub(crate) fn read_rollup_sums(row: &Row, first: usize, amounts: bool) -> Result
 /// Sums over a group of calls that all count or all do not, for [`read_call_sums`].
 pub(crate) fn call_sums(dialect: Dialect) -> String {
     let tokens = TokenClass::ALL.map(|class| format!("f.tokens_{}", class.name()));
-    let all_tokens = tokens.clone().map(|column| format!("COALESCE({column}, 0)")).join(" + ");
+    let all_tokens = tokens
+        .clone()
+        .map(|column| format!("COALESCE({column}, 0)"))
+        .join(" + ");
     let mut sums = vec![
         "COUNT(*)".to_owned(),
         "COUNT(CASE WHEN f.error THEN 1 END)".to_owned(),
@@ -176,7 +191,11 @@ const CALL_SUMS: usize = 6;
 pub(crate) fn read_call_sums(row: &Row, first: usize, counted: bool) -> Result<Sums, StoreError> {
     let (calls, cost) = (row.count(first)?, UsdSum(row.sum(first + 5)?));
     if !counted {
-        return Ok(Sums { excluded_calls: calls, excluded_cost: cost, ..Sums::default() });
+        return Ok(Sums {
+            excluded_calls: calls,
+            excluded_cost: cost,
+            ..Sums::default()
+        });
     }
     let mut sums = Sums {
         calls,

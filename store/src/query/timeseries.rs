@@ -48,11 +48,22 @@ pub async fn timeseries(
     grain: i64,
 ) -> Result<Timeseries, StoreError> {
     let Some(dimension) = dimension else {
-        let ask = Ask { bucket: Some(grain), ..Ask::by(By::Nothing) };
+        let ask = Ask {
+            bucket: Some(grain),
+            ..Ask::by(By::Nothing)
+        };
         let groups = facts(snapshot, filter, ask).await?;
-        let buckets = spread(groups, starts).remove(&Value::Absent).unwrap_or_else(|| zeros(starts));
-        let series = vec![Series { value: Value::Absent, buckets }];
-        return Ok(Timeseries { series, ..Timeseries::default() });
+        let buckets = spread(groups, starts)
+            .remove(&Value::Absent)
+            .unwrap_or_else(|| zeros(starts));
+        let series = vec![Series {
+            value: Value::Absent,
+            buckets,
+        }];
+        return Ok(Timeseries {
+            series,
+            ..Timeseries::default()
+        });
     };
     let ranking = breakdown(snapshot, filter, dimension, limit).await?;
     let values: Vec<Value> = ranking.rows.into_iter().map(|(value, _)| value).collect();
@@ -68,9 +79,14 @@ pub async fn timeseries(
     let rest = match ranking.rest {
         None => None,
         Some((count, _)) => {
-            let ask = Ask { bucket: Some(grain), ..Ask::by(By::Nothing) };
+            let ask = Ask {
+                bucket: Some(grain),
+                ..Ask::by(By::Nothing)
+            };
             let totals = facts(snapshot, filter, ask).await?;
-            let mut rest = spread(totals, starts).remove(&Value::Absent).unwrap_or_else(|| zeros(starts));
+            let mut rest = spread(totals, starts)
+                .remove(&Value::Absent)
+                .unwrap_or_else(|| zeros(starts));
             for series in &series {
                 for (rest, sums) in rest.iter_mut().zip(&series.buckets) {
                     *rest = rest.less(sums);
@@ -79,7 +95,11 @@ pub async fn timeseries(
             Some((count, rest))
         }
     };
-    Ok(Timeseries { series, rest, paths: ranking.paths })
+    Ok(Timeseries {
+        series,
+        rest,
+        paths: ranking.paths,
+    })
 }
 
 async fn by_value(
@@ -89,7 +109,11 @@ async fn by_value(
     values: &[Value],
     grain: i64,
 ) -> Result<HashMap<Group, Sums>, StoreError> {
-    let ask = |by| Ask { bucket: Some(grain), only: Some(values), ..Ask::by(by) };
+    let ask = |by| Ask {
+        bucket: Some(grain),
+        only: Some(values),
+        ..Ask::by(by)
+    };
     match dimension {
         Dimension::Column(column) => facts(snapshot, filter, ask(By::Column(column))).await,
         Dimension::Path => facts(snapshot, filter, ask(By::Path)).await,
@@ -99,8 +123,19 @@ async fn by_value(
                 Value::Path(_) | Value::Absent => None,
             };
             let mut of_tools = filter.clone();
-            of_tools.clauses.push(Clause::Tool(OneOf { any: values.iter().map(text).collect(), none: Vec::new() }));
-            let groups = facts(snapshot, &of_tools, Ask { only: None, ..ask(By::Path) }).await?;
+            of_tools.clauses.push(Clause::Tool(OneOf {
+                any: values.iter().map(text).collect(),
+                none: Vec::new(),
+            }));
+            let groups = facts(
+                snapshot,
+                &of_tools,
+                Ask {
+                    only: None,
+                    ..ask(By::Path)
+                },
+            )
+            .await?;
             by_tool(snapshot, filter.project, groups).await
         }
     }
@@ -113,8 +148,14 @@ fn zeros(starts: &[i64]) -> Vec<Sums> {
 fn spread(groups: HashMap<Group, Sums>, starts: &[i64]) -> HashMap<Value, Vec<Sums>> {
     let mut by_value: HashMap<Value, Vec<Sums>> = HashMap::new();
     for ((time, value), sums) in groups {
-        let bucket = starts.partition_point(|start| *start <= time).saturating_sub(1);
-        if let Some(place) = by_value.entry(value).or_insert_with(|| zeros(starts)).get_mut(bucket) {
+        let bucket = starts
+            .partition_point(|start| *start <= time)
+            .saturating_sub(1);
+        if let Some(place) = by_value
+            .entry(value)
+            .or_insert_with(|| zeros(starts))
+            .get_mut(bucket)
+        {
             *place += &sums;
         }
     }

@@ -9,7 +9,11 @@ use super::{
     status::is_settled,
     traces::{TraceRecord, trace_record},
 };
-use crate::{LandingRow, StoreError, landing::{RawLanding, landing_columns}, lane};
+use crate::{
+    LandingRow, StoreError,
+    landing::{RawLanding, landing_columns},
+    lane,
+};
 
 /// Most landed rows of one trace that are read; of a longer one the first to arrive.
 const MAX_ROWS: usize = 100_000;
@@ -46,7 +50,13 @@ pub async fn trace(
     }
     let paths = Paths::read(snapshot, project, calls.iter().map(|call| call.path)).await?;
     let settled = is_settled(snapshot, project, trace_id).await?;
-    Ok(Some(Trace { record, calls, landed, paths, settled }))
+    Ok(Some(Trace {
+        record,
+        calls,
+        landed,
+        paths,
+        settled,
+    }))
 }
 
 /// Landed rows of a trace.
@@ -55,7 +65,11 @@ pub(crate) async fn landed(
     project: i32,
     trace: TraceId,
 ) -> Result<Vec<LandingRow>, StoreError> {
-    let mut sql = snapshot.sql(concat!("SELECT ", landing_columns!(), " FROM landing WHERE lane = "));
+    let mut sql = snapshot.sql(concat!(
+        "SELECT ",
+        landing_columns!(),
+        " FROM landing WHERE lane = "
+    ));
     sql.bind(i64::from(lane(&trace)));
     sql.push(" AND trace_id = ").bind(&trace.0[..]);
     sql.push(" AND project_id = ").bind(project);

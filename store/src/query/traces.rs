@@ -96,10 +96,19 @@ pub(crate) async fn trace_record(
     Ok(records.pop())
 }
 
-fn list_sql(snapshot: &Snapshot, filter: &Filter, order: Order, after: Option<TraceKey>, limit: usize) -> Sql {
+fn list_sql(
+    snapshot: &Snapshot,
+    filter: &Filter,
+    order: Order,
+    after: Option<TraceKey>,
+    limit: usize,
+) -> Sql {
     let mut sql = select(snapshot, order.sort);
     sql.push(" WHERE t.project_id = ").bind(filter.project);
-    sql.push(" AND t.start_us < ").bind(filter.to_us).push(" AND t.end_us >= ").bind(filter.from_us);
+    sql.push(" AND t.start_us < ")
+        .bind(filter.to_us)
+        .push(" AND t.end_us >= ")
+        .bind(filter.from_us);
     if let Some(key) = after {
         push_after(&mut sql, order, key);
     }
@@ -111,7 +120,8 @@ fn list_sql(snapshot: &Snapshot, filter: &Filter, order: Order, after: Option<Tr
         Sort::Calls => format!("t.calls {direction}"),
         Sort::Cost => sql.dialect.by_stored_sum("t.cost", direction),
     };
-    sql.push(&format!(" ORDER BY {by}, t.trace_id {direction} LIMIT ")).bind(limit);
+    sql.push(&format!(" ORDER BY {by}, t.trace_id {direction} LIMIT "))
+        .bind(limit);
     sql
 }
 
@@ -119,7 +129,11 @@ fn list_sql(snapshot: &Snapshot, filter: &Filter, order: Order, after: Option<Tr
 fn push_has_call(sql: &mut Sql, filter: &Filter) {
     sql.push(" AND (");
     if filter.clauses.is_empty() {
-        sql.push("(t.start_us >= ").bind(filter.from_us).push(" AND t.end_us < ").bind(filter.to_us).push(") OR ");
+        sql.push("(t.start_us >= ")
+            .bind(filter.from_us)
+            .push(" AND t.end_us < ")
+            .bind(filter.to_us)
+            .push(") OR ");
     }
     sql.push("EXISTS (SELECT 1 FROM calls f");
     if needs_series(filter) {
@@ -143,10 +157,12 @@ fn push_after(sql: &mut Sql, order: Order, (value, trace): TraceKey) {
     sql.push(&format!(" AND ({column}, t.trace_id) {beyond} ("));
     match (order.sort, sql.dialect) {
         (Sort::Cost, Dialect::Postgres) => {
-            sql.push("CAST(").bind(value.to_string().as_str()).push(" AS numeric)");
+            sql.push("CAST(")
+                .bind(value.to_string().as_str())
+                .push(" AS numeric)");
         }
         (Sort::Cost, Dialect::Sqlite) => {
-            let (hi, lo) = crate::halves::split(costflame_pricing::UsdSum(value));
+            let (hi, lo) = crate::halves::split(value);
             sql.bind(hi).push(", ").bind(lo);
         }
         _ => {
@@ -172,13 +188,22 @@ fn select(snapshot: &Snapshot, sort: Sort) -> Sql {
 
 fn read(row: &Row) -> Result<TraceRecord, StoreError> {
     let trace_id = TraceId(row.id(1)?);
-    let kind = i16::try_from(row.int(7)?).map_err(|error| StoreError::corrupt("frame kind", error))?;
-    let root = if row.flag(5)? { Some((row.text(6)?, frame_kind(kind)?, row.text(8)?)) } else { None };
+    let kind =
+        i16::try_from(row.int(7)?).map_err(|error| StoreError::corrupt("frame kind", error))?;
+    let root = if row.flag(5)? {
+        Some((row.text(6)?, frame_kind(kind)?, row.text(8)?))
+    } else {
+        None
+    };
     Ok(TraceRecord {
         trace_id,
         start_us: row.int(2)?,
         end_us: row.int(3)?,
-        services: root.iter().map(|(service, ..)| service.clone()).filter(|name| !name.is_empty()).collect(),
+        services: root
+            .iter()
+            .map(|(service, ..)| service.clone())
+            .filter(|name| !name.is_empty())
+            .collect(),
         root,
         sums: Sums::default(),
         spans: row.count(4)?,
@@ -195,23 +220,42 @@ async fn add_calls(
     if records.is_empty() {
         return Ok(());
     }
-    let mut sql = snapshot.sql("SELECT f.trace_id, f.path_id, CASE WHEN f.why = 0 THEN 1 ELSE 0 END, ");
-    sql.push(&call_sums(sql.dialect)).push(" FROM calls f WHERE f.project_id = ").bind(project);
-    push_traces(&mut sql, "f.", records.iter().map(|record| &record.trace_id));
+    let mut sql =
+        snapshot.sql("SELECT f.trace_id, f.path_id, CASE WHEN f.why = 0 THEN 1 ELSE 0 END, ");
+    sql.push(&call_sums(sql.dialect))
+        .push(" FROM calls f WHERE f.project_id = ")
+        .bind(project);
+    push_traces(
+        &mut sql,
+        "f.",
+        records.iter().map(|record| &record.trace_id),
+    );
     sql.push(" GROUP BY 1, 2, 3");
     let rows = snapshot
         .all(sql, |row| {
             let counted = row.int(2)? == 1;
-            Ok((TraceId(row.id(0)?), PathId(row.id(1)?), read_call_sums(row, 3, counted)?))
+            Ok((
+                TraceId(row.id(0)?),
+                PathId(row.id(1)?),
+                read_call_sums(row, 3, counted)?,
+            ))
         })
         .await?;
     let paths = Paths::read(snapshot, project, rows.iter().map(|(_, path, _)| *path)).await?;
-    let places: HashMap<TraceId, usize> =
-        records.iter().enumerate().map(|(place, record)| (record.trace_id, place)).collect();
+    let places: HashMap<TraceId, usize> = records
+        .iter()
+        .enumerate()
+        .map(|(place, record)| (record.trace_id, place))
+        .collect();
     for (trace, path, sums) in rows {
-        let Some(record) = places.get(&trace).and_then(|place| records.get_mut(*place)) else { continue };
+        let Some(record) = places.get(&trace).and_then(|place| records.get_mut(*place)) else {
+            continue;
+        };
         record.sums += &sums;
-        let services = paths.upwards(path).map(|path| &*path.frame.service).filter(|name| !name.is_empty());
+        let services = paths
+            .upwards(path)
+            .map(|path| &*path.frame.service)
+            .filter(|name| !name.is_empty());
         record.services.extend(services.map(str::to_owned));
     }
     Ok(())

@@ -47,7 +47,8 @@ pub async fn values(
                 Value::Text(text) => wanted(text),
                 Value::Absent => false,
                 Value::Path(id) => {
-                    id.to_string() == part || paths.get(*id).is_some_and(|path| wanted(&path.frame.label))
+                    id.to_string() == part
+                        || paths.get(*id).is_some_and(|path| wanted(&path.frame.label))
                 }
             };
             let mut values: Vec<(Value, u64)> = all
@@ -56,10 +57,15 @@ pub async fn values(
                 .filter(|(value, _)| is_wanted(value))
                 .map(|(value, sums)| (value, sums.calls))
                 .collect();
-            values.sort_by(|(a, a_calls), (b, b_calls)| b_calls.cmp(a_calls).then_with(|| a.cmp(b)));
+            values
+                .sort_by(|(a, a_calls), (b, b_calls)| b_calls.cmp(a_calls).then_with(|| a.cmp(b)));
             let more = values.len() > limit;
             values.truncate(limit);
-            Ok(Values { values, more, paths })
+            Ok(Values {
+                values,
+                more,
+                paths,
+            })
         }
     }
 }
@@ -77,7 +83,9 @@ async fn values_of_calls(
     sql.push(" AS value, COUNT(*) AS n");
     push_calls(&mut sql, &counted(filter), Ask::by(By::Column(column)));
     let bytewise = sql.dialect.bytewise();
-    sql.push(&format!(" GROUP BY 1) v WHERE value IS NOT NULL ORDER BY n DESC, value {bytewise}"));
+    sql.push(&format!(
+        " GROUP BY 1) v WHERE value IS NOT NULL ORDER BY n DESC, value {bytewise}"
+    ));
     let mut found = Values::default();
     snapshot
         .each(sql, |row| {
