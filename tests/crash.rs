@@ -1,5 +1,5 @@
 //! Scenario: the server is killed with SIGKILL at random points while clients send and retry.
-//! Guarantee: every span that was acknowledged is in the database.
+//! Guarantee: every span that was acknowledged is in the database, settled once, and nothing differs from its sources.
 
 mod support;
 
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use costflame_bench::load::{Body, SPANS_PER_TRACE};
+use costflame_bench::load::{Body, CALLS_PER_TRACE, SPANS_PER_TRACE};
 use costflame_profile::TraceId;
 use costflame_store::{Options, Store, TraceKey, testing::Postgres};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -128,34 +128,64 @@ async fn crash_rounds(folder: &Path, database_url: &str) {
         &["--settle-after", "100ms"],
     );
     let acknowledged = clients.finish().await;
-    assert_eq!(server.terminate().code(), Some(0));
-
     let store = Store::connect(database_url, &Options::default())
         .await
         .expect("the database opens");
+    wait_until_settled(&store).await;
+    assert_eq!(server.terminate().code(), Some(0));
+
     for round in &acknowledged {
-        for trace_id in body.trace_ids(*round) {
-            let rows = store
-                .landed(TraceKey {
-                    project: PROJECT,
-                    trace_id: TraceId(trace_id),
-                })
-                .await
-                .expect("readable");
-            let mut spans: Vec<_> = rows.iter().map(|row| row.span.span_id).collect();
-            spans.sort();
-            spans.dedup();
-            assert_eq!(
-                spans.len(),
-                SPANS_PER_TRACE,
-                "request {round} was acknowledged and is not whole"
-            );
-        }
+        assert_whole(&store, &body, *round).await;
     }
-    println!(
-        "{} requests acknowledged, all of their spans are there",
-        acknowledged.len()
+    let verified = store.verify().await.expect("readable");
+    assert_eq!(verified.count, 0, "{:#?}", verified.differences.first());
+    let traces = acknowledged.len() as u64 * TRACES_PER_REQUEST;
+    assert!(
+        verified.traces >= traces,
+        "{} of at least {traces} traces were settled",
+        verified.traces
     );
+    assert!(
+        verified.calls >= traces * CALLS_PER_TRACE as u64,
+        "every call is settled"
+    );
+    println!(
+        "{} requests acknowledged, all of their spans are there; {} traces settled, no difference",
+        acknowledged.len(),
+        verified.traces
+    );
+}
+
+async fn wait_until_settled(store: &Store) {
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    loop {
+        let status = store.status().await.expect("readable");
+        if status.pending_traces == 0 && status.unfolded == 0 {
+            return;
+        }
+        assert!(
+            std::time::Instant::now() < deadline,
+            "not settled: {status:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn assert_whole(store: &Store, body: &Body, round: u64) {
+    for trace_id in body.trace_ids(round) {
+        let trace = TraceKey {
+            project: PROJECT,
+            trace_id: TraceId(trace_id),
+        };
+        let rows = store.landed(trace).await.expect("readable");
+        let spans: std::collections::BTreeSet<_> =
+            rows.iter().map(|row| row.span.span_id).collect();
+        assert_eq!(
+            spans.len(),
+            SPANS_PER_TRACE,
+            "request {round} was acknowledged and is not whole"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
