@@ -15,7 +15,9 @@ use prost::Message;
 use support::{Server, wait_until};
 use tonic_types::StatusExt;
 
-const TRACES: u64 = 50;
+const TRACES: u64 = 10;
+/// Requests that are sent again when the database is back.
+const AFTERWARDS: std::ops::Range<u64> = 2..30;
 
 struct Client {
     http: reqwest::Client,
@@ -105,7 +107,7 @@ async fn a_stopped_database_is_retried_and_loses_nothing() {
     );
 
     postgres.start_again();
-    for round in [2, 3].into_iter().chain(100..400) {
+    for round in AFTERWARDS {
         wait_for_success(&client, round).await;
     }
     assert_eq!(ready(&server).await, 200);
@@ -113,7 +115,7 @@ async fn a_stopped_database_is_retried_and_loses_nothing() {
     let store = Store::connect(&postgres.url(), &Options::default())
         .await
         .expect("the database opens");
-    for round in [1, 2, 3].into_iter().chain(100..400) {
+    for round in std::iter::once(1).chain(AFTERWARDS) {
         for trace_id in client.body.trace_ids(round) {
             let rows = store
                 .landed(TraceKey {

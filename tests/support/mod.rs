@@ -14,10 +14,10 @@ use std::{
 };
 
 /// How long anything may take before a test gives up.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command that sees none of this machine's own settings.
-pub fn costflame(folder: &Path) -> Command {
+pub(crate) fn costflame(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_costflame"));
     command.current_dir(folder);
     for (name, _) in std::env::vars_os() {
@@ -29,14 +29,14 @@ pub fn costflame(folder: &Path) -> Command {
 }
 
 /// Three addresses that were free a moment ago, so that a restarted server can be found again.
-pub struct Addresses {
-    pub grpc: String,
-    pub http: String,
-    pub api: String,
+pub(crate) struct Addresses {
+    pub(crate) grpc: String,
+    pub(crate) http: String,
+    pub(crate) api: String,
 }
 
 impl Addresses {
-    pub fn free() -> Self {
+    pub(crate) fn free() -> Self {
         // Held together, so that the three differ.
         let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let [grpc, http, api] = listeners
@@ -47,24 +47,29 @@ impl Addresses {
 }
 
 /// A running server. Dropping it kills it.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     _stdout: BufReader<ChildStdout>,
     /// What it printed until it was ready.
-    pub banner: String,
-    pub grpc: String,
-    pub http: String,
-    pub api: String,
+    pub(crate) banner: String,
+    pub(crate) grpc: String,
+    pub(crate) http: String,
+    pub(crate) api: String,
 }
 
 impl Server {
     /// Starts `costflame serve` on free ports.
-    pub fn start(folder: &Path, database_url: &str) -> Self {
+    pub(crate) fn start(folder: &Path, database_url: &str) -> Self {
         Self::start_with(folder, database_url, &Addresses::free(), &[])
     }
 
     /// Starts it on given addresses with more flags.
-    pub fn start_with(folder: &Path, database_url: &str, at: &Addresses, flags: &[&str]) -> Self {
+    pub(crate) fn start_with(
+        folder: &Path,
+        database_url: &str,
+        at: &Addresses,
+        flags: &[&str],
+    ) -> Self {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -110,13 +115,13 @@ impl Server {
     }
 
     /// kill -9.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("it was running");
         self.child.wait().expect("it is gone");
     }
 
     /// SIGTERM.
-    pub fn send_term(&self) {
+    pub(crate) fn send_term(&self) {
         let status = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
             .status();
@@ -124,25 +129,25 @@ impl Server {
     }
 
     /// Waits for the end after SIGTERM.
-    pub fn wait(mut self) -> ExitStatus {
+    pub(crate) fn wait(mut self) -> ExitStatus {
         wait_until("the server has ended", || {
             self.child.try_wait().expect("a child of ours")
         })
     }
 
     /// SIGTERM, then waits.
-    pub fn terminate(self) -> ExitStatus {
+    pub(crate) fn terminate(self) -> ExitStatus {
         self.send_term();
         self.wait()
     }
 
     /// Resident memory in bytes.
-    pub fn resident_bytes(&self) -> u64 {
+    pub(crate) fn resident_bytes(&self) -> u64 {
         memory_line(self.child.id(), "VmRSS:")
     }
 
     /// The highest resident memory so far in bytes.
-    pub fn peak_resident_bytes(&self) -> u64 {
+    pub(crate) fn peak_resident_bytes(&self) -> u64 {
         memory_line(self.child.id(), "VmHWM:")
     }
 }
@@ -170,7 +175,7 @@ fn memory_line(pid: u32, key: &str) -> u64 {
 }
 
 /// Runs a command that should end by itself: exit code, standard output, standard error.
-pub fn output(command: &mut Command) -> (Option<i32>, String, String) {
+pub(crate) fn output(command: &mut Command) -> (Option<i32>, String, String) {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -192,7 +197,7 @@ pub fn output(command: &mut Command) -> (Option<i32>, String, String) {
 }
 
 /// Polls until there is a value; panics when patience ends.
-pub fn wait_until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = ready() {
