@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod db;
 mod demo;
+mod figures;
 mod import;
 mod log;
 mod prices;

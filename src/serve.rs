@@ -10,6 +10,7 @@ use costflame_collector::{
     service::{Collector, Listeners},
     settle::{SettleConfig, SettleMetrics, SettleTimes, Settler},
 };
+use costflame_dashboards::ApiState;
 use costflame_pricing::Catalog;
 use costflame_store::{Options, Store};
 use prometheus_client::registry::Registry;
@@ -19,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::ServeConfig, log, prices};
+use crate::{config::ServeConfig, figures, log, prices};
 
 /// Runs until SIGTERM or SIGINT, then drains.
 pub(crate) fn run(config: &ServeConfig) -> Result<()> {
@@ -56,18 +57,17 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         settled.clone(),
     );
 
-    let health = Health {
+    let (grpc_addr, http_addr, api_addr) =
+        (grpc.local_addr()?, http.local_addr()?, api.local_addr()?);
+    let registry = Arc::new(registry);
+    let figures = figures::source(Arc::clone(&registry), grpc_addr, http_addr);
+    let pages = costflame_dashboards::router(ApiState::new(Store::clone(&store), figures));
+    let pages = pages.merge(health::router(Health {
         store,
         draining: shutdown.clone(),
-        registry: Arc::new(registry),
-    };
-    let pages = health::router(health);
-    print_banner(
-        config,
-        grpc.local_addr()?,
-        http.local_addr()?,
-        api.local_addr()?,
-    );
+        registry,
+    }));
+    print_banner(config, grpc_addr, http_addr, api_addr);
 
     let ended = CancellationToken::new();
     let answering = tokio::spawn({

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use costflame_profile::Role;
+use costflame_store::LandingRow;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _},
@@ -55,6 +57,7 @@ pub struct Metrics {
     body_bytes: Family<Transport, Counter>,
     inflated_bytes: Counter,
     spans: Counter,
+    calls: Counter,
     rejected: Family<Reason, Counter>,
     adjusted: Family<Reason, Counter>,
     unused: Family<SignalLabel, Counter>,
@@ -74,6 +77,7 @@ impl Metrics {
             body_bytes: Family::default(),
             inflated_bytes: Counter::default(),
             spans: Counter::default(),
+            calls: Counter::default(),
             rejected: Family::default(),
             adjusted: Family::default(),
             unused: Family::default(),
@@ -109,6 +113,11 @@ impl Metrics {
             "spans_received",
             "Spans in requests that were read",
             self.spans.clone(),
+        );
+        to.register(
+            "calls_received",
+            "Model calls recognised among the spans, before any is counted once",
+            self.calls.clone(),
         );
         to.register(
             "spans_rejected",
@@ -198,6 +207,12 @@ impl Metrics {
                 })
                 .inc_by(count);
         }
+    }
+
+    /// Spans were recognised.
+    pub(crate) fn recognised(&self, rows: &[LandingRow]) {
+        let calls = rows.iter().filter(|row| row.span.role == Role::Call);
+        self.calls.inc_by(calls.count() as u64);
     }
 
     /// The database refused rows for good.

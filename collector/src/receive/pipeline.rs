@@ -200,6 +200,7 @@ impl Receiver {
         let commit = async {
             let mut pending = Vec::new();
             while let Some(rows) = walked.recv().await {
+                self.metrics.recognised(&rows);
                 pending.push(self.committer.submit(rows).await?);
             }
             // Nothing more comes, or nothing more is wanted: the walk ends either way.
