@@ -1,9 +1,11 @@
 //! From the bytes of a request to spans.
 
+mod bounds;
 mod build;
 mod compression;
 mod corpus;
 mod json;
 mod laws;
+mod random;
 mod seen;
 mod traces;
