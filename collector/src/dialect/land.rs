@@ -134,7 +134,9 @@ impl<'c> Lander<'c> {
         let normal = call
             .has_usage()
             .then(|| normalise(&call.reported, call.accounting, vendor))
-            .flatten();
+            .flatten()
+            // Parts of nothing are cut down to nothing, which is not a cost of zero.
+            .filter(|normal| !normal.usage.is_zero());
         let guessed = if call.provider.is_none() {
             model.and_then(evidence::provider_of_model)
         } else {

@@ -142,17 +142,17 @@ fn settle<'a>(
     recognised
 }
 
-/// Emitters fill in zeros when a request failed or a response carried no usage.
+/// Emitters fill in zeros when a request failed or a response carried no usage. A total alone does not say what is priced.
 fn says_zero(said: &ReportedUsage) -> bool {
     let numbers = [
         said.input,
         said.output,
-        said.total,
         said.cache_read,
         said.cache_write,
         said.cache_write_1h,
         said.reasoning,
         said.audio_in,
+        said.cache_read_audio,
         said.image_in,
         said.video_in,
         said.audio_out,

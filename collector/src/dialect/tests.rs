@@ -3,12 +3,17 @@
 use costflame_pricing::{Accounting, Flag};
 use costflame_profile::{FrameKind, Role, SpanKind};
 
+use std::sync::LazyLock;
+
+use costflame_pricing::Catalog;
+use proptest::prelude::*;
+
 use super::{
-    DIALECTS, Recognised, Slots, recognise,
+    DIALECTS, Lander, Recognised, Slots, frame, recognise,
     testing::{judge, scope, span},
 };
 use crate::decode::{
-    Status,
+    Attributes, Resource, Status,
     Value::{self, Double, Int, Str},
 };
 
@@ -451,4 +456,109 @@ fn haystack_says_usage_in_what_a_component_returned() {
         judge("haystack", "haystack.component.run", &agent).role,
         Role::Aggregate
     );
+}
+
+/// Every key of every dialect.
+static KEYS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let keys = DIALECTS.iter().flat_map(|dialect| {
+        dialect
+            .keys
+            .iter()
+            .map(|(key, _)| *key)
+            .chain(dialect.telltales.iter().copied())
+    });
+    keys.chain([
+        "user.id",
+        "metadata",
+        "tag.tags",
+        "http.route",
+        "costflame.tag.x",
+        "ai.telemetry.functionId",
+    ])
+    .collect()
+});
+
+static SCOPES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let patterns = DIALECTS.iter().flat_map(|dialect| dialect.scopes).chain(
+        super::emitters::EMITTERS
+            .iter()
+            .map(|emitter| &emitter.scope),
+    );
+    patterns.map(|pattern| pattern.replace('*', "x")).collect()
+});
+
+#[derive(Clone, Debug)]
+enum Any {
+    Text(String),
+    Number(i64),
+    Fraction(f64),
+    Bytes(Vec<u8>),
+    Flag(bool),
+}
+
+impl Any {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Self::Text(text) => Str(text),
+            Self::Number(number) => Int(*number),
+            Self::Fraction(number) => Double(*number),
+            // Nesting is checked by the decoder; a fault inside must still do no harm.
+            Self::Bytes(bytes) => Value::Map(bytes),
+            Self::Flag(flag) => Value::Bool(*flag),
+        }
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Any> {
+    let words = [
+        "chat",
+        "invoke_agent",
+        "LLM",
+        "ai.embed.doEmbed",
+        "generation",
+        "anthropic",
+        "aws.bedrock",
+        "gcp.gemini",
+        "gpt-4o",
+    ];
+    prop_oneof![
+        prop::sample::select(words.to_vec()).prop_map(|word| Any::Text(word.to_owned())),
+        ".{0,40}".prop_map(Any::Text),
+        r#"\{"(usage|input_tokens|cache_read_input_tokens)": ?[0-9{}]{1,9}.{0,20}"#
+            .prop_map(Any::Text),
+        (-2_i64..100_000).prop_map(Any::Number),
+        any::<i64>().prop_map(Any::Number),
+        any::<f64>().prop_map(Any::Fraction),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(Any::Bytes),
+        any::<bool>().prop_map(Any::Flag),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_lands_within_bounds(
+        written in prop::collection::vec((prop::sample::select(KEYS.clone()), any_value()), 0..12),
+        scope_name in prop::sample::select(SCOPES.clone()),
+        name in ".{0,150}",
+        failed in any::<bool>(),
+    ) {
+        let attributes: Vec<_> = written.iter().map(|(key, value)| (*key, value.value())).collect();
+        let status = if failed { Status::Error } else { Status::Unset };
+        let span = crate::decode::Span { status, ..span(&name, &attributes) };
+        let catalog = Catalog::embedded();
+        let mut lander = Lander::new(&catalog);
+        let mut land = || lander.land(&Resource { attributes: Attributes(&[]) }, &scope(&scope_name), &span, 1, 0);
+        let row = land();
+        prop_assert!(!row.span.label.is_empty() && row.span.label.len() <= frame::MAX_LABEL);
+        prop_assert_eq!(row.span.role != Role::Plain, row.receipt.is_some());
+        prop_assert_eq!(row.span.role != Role::Plain, row.span.call.is_some());
+        if let (Some(call), Some(receipt)) = (&row.span.call, &row.receipt) {
+            prop_assert_eq!(call.usage, receipt.usage);
+            prop_assert_eq!(receipt.cost.is_none(), receipt.unpriced.is_some());
+            // Unknown is never zero.
+            prop_assert!(!call.usage.is_zero() || call.cost.is_none());
+            prop_assert!(!call.provider.as_deref().is_some_and(|provider| provider.eq_ignore_ascii_case("langchain")));
+        }
+        prop_assert_eq!(land().span, row.span);
+    }
 }
