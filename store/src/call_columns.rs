@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use costflame_pricing::Unpriced;
+use costflame_pricing::{Unpriced, Usage, Usd};
 use costflame_profile::{Attribution, Call, PathId, Rule, SpanId, Text, TraceId};
 
 use crate::{
@@ -36,7 +36,9 @@ macro_rules! call_row_columns {
          c.trace_id, c.span_id, c.path_id, c.series_id, c.instead_span_id, c.lost_response, c.lost_usage, c.claims, \
          c.provider, c.request_model, c.response_model, c.operation, c.response_id, c.service, c.emitter, \
          c.environment, c.feature, c.user_id, c.session_id, c.agent, c.tool, c.prompt, c.prompt_version, \
-         CAST(c.tags AS text), c.receipt"
+         CAST(c.tags AS text), c.receipt, c.cost, c.tokens_input, c.tokens_cache_read, c.tokens_cache_write, \
+         c.tokens_cache_write_1h, c.tokens_audio_in, c.tokens_cache_read_audio, c.tokens_image_in, c.tokens_video_in, \
+         c.tokens_output, c.tokens_reasoning, c.tokens_audio_out, c.tokens_image_out"
     };
 }
 pub(crate) use call_row_columns;
@@ -80,6 +82,14 @@ macro_rules! read_call_row {
             prompt_version: $row.try_get(32)?,
             tags: $row.try_get(33)?,
             receipt: $row.try_get(34)?,
+            cost: $row.try_get(35)?,
+            tokens: {
+                let mut tokens = [None; 12];
+                for (place, class) in tokens.iter_mut().enumerate() {
+                    *class = $row.try_get(36 + place)?;
+                }
+                tokens
+            },
         }
         .read()
     };
@@ -123,6 +133,8 @@ pub(crate) struct RawCall<'a> {
     pub(crate) prompt_version: Option<&'a str>,
     pub(crate) tags: Option<&'a str>,
     pub(crate) receipt: &'a [u8],
+    pub(crate) cost: Option<i64>,
+    pub(crate) tokens: [Option<i64>; 12],
 }
 
 impl RawCall<'_> {
@@ -136,8 +148,13 @@ impl RawCall<'_> {
             request_model: text(self.request_model),
             response_model: text(self.response_model),
             response_id: text(self.response_id),
-            usage: receipt.usage,
-            cost: receipt.cost,
+            usage: Usage {
+                tokens: self
+                    .tokens
+                    .map(|tokens| tokens.unwrap_or(0).cast_unsigned()),
+                counters: receipt.usage.counters,
+            },
+            cost: self.cost.map(Usd),
         };
         let attribution = Attribution {
             environment: text(self.environment),

@@ -105,6 +105,7 @@ impl CallRow {
             cost: call.cost,
             ..Receipt::default()
         });
+        (call.usage, call.cost) = (receipt.usage, receipt.cost);
         let mut row = Self {
             key: CallKey {
                 trace: place.trace(),

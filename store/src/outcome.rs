@@ -6,6 +6,9 @@ use costflame_profile::{PathRow, SettledCall, SpanId, TraceSummary, settle};
 
 use crate::{CallRow, LandingRow, TraceKey, TraceRow, TraceTotals, call_row::day_of, clean::clean};
 
+/// Landed rows of one trace that are settled; the first received ones. More are not read, which is counted.
+pub(crate) const MOST_ROWS: usize = 250_000;
+
 /// What is known about a trace that is due.
 pub(crate) struct Known {
     pub(crate) key: TraceKey,

@@ -18,7 +18,7 @@ pub(crate) trait Session: Send {
     /// Landed rows received before this time have been dropped; nobody drops more meanwhile.
     fn landing_dropped_before(&mut self) -> impl Future<Output = Result<i64, StoreError>> + Send;
 
-    /// Every landed version of every span of the traces.
+    /// The landed versions of every span of the traces, of each trace the first received ones up to the bound.
     fn landed(
         &mut self,
         traces: &[TraceKey],

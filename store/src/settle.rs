@@ -6,7 +6,7 @@ use crate::{
     CallRow, Due, LandingRow, StoreError, TraceKey, TraceRow,
     call_row::day_of,
     election,
-    outcome::{Horizon, Known, outcome},
+    outcome::{Horizon, Known, MOST_ROWS, outcome},
     plan::{Batch, Writes},
     session::Session,
 };
@@ -31,6 +31,8 @@ pub struct SettleReport {
     pub calls: usize,
     /// Calls of other traces that won or lost an election by it.
     pub elections: usize,
+    /// Traces with more landed rows than are settled (250,000); the later received ones are left out.
+    pub truncated: usize,
 }
 
 /// Settles traces in an open session; nothing is written if it fails.
@@ -52,6 +54,10 @@ pub(crate) async fn settle<S: Session>(
     let spans = landed.len();
     let was_settled = !traces.is_empty();
     let known = gather(&keys, landed, traces, calls);
+    let truncated = known
+        .iter()
+        .filter(|known| known.landed.len() >= MOST_ROWS)
+        .count();
     let mut batch = compute(known, horizon).await?;
 
     let (old, new) = (batch.old_claims(), batch.new_claims());
@@ -88,17 +94,18 @@ pub(crate) async fn settle<S: Session>(
         .flat_map(|due| due.marks.iter().map(|mark| (due.trace.lane(), *mark)))
         .collect();
     session.write(&writes).await?;
-    let report = report(keys.len(), spans, &writes);
+    let report = report(keys.len(), spans, truncated, &writes);
     session.commit().await?;
     Ok(report)
 }
 
-fn report(traces: usize, spans: usize, writes: &Writes) -> SettleReport {
+fn report(traces: usize, spans: usize, truncated: usize, writes: &Writes) -> SettleReport {
     SettleReport {
         traces,
         spans,
         calls: writes.new_calls.len(),
         elections: writes.changed_calls.len(),
+        truncated,
     }
 }
 

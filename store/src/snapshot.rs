@@ -90,6 +90,11 @@ pub(crate) trait Snapshot: Send {
         day: i32,
     ) -> impl Future<Output = Result<Vec<(DimKey, Measures)>, StoreError>> + Send;
 
+    /// Calls whose state is not what their lost elections say.
+    fn contradictory_calls(
+        &mut self,
+    ) -> impl Future<Output = Result<Vec<CallRow>, StoreError>> + Send;
+
     /// Which of these paths and of these series are not stored.
     fn missing(
         &mut self,
@@ -98,6 +103,16 @@ pub(crate) trait Snapshot: Send {
         series: &[[u8; 16]],
     ) -> impl Future<Output = Result<Vec<[u8; 16]>, StoreError>> + Send;
 }
+
+/// Finds calls whose `why` is not what their lost elections say.
+macro_rules! contradiction {
+    () => {
+        "CASE c.why WHEN 0 THEN c.lost_response IS NOT NULL OR c.lost_usage IS NOT NULL \
+         WHEN 4 THEN c.lost_response IS NULL WHEN 5 THEN c.lost_usage IS NULL OR c.lost_response IS NOT NULL \
+         ELSE c.lost_response IS NOT NULL OR c.lost_usage IS NOT NULL END"
+    };
+}
+pub(crate) use contradiction;
 
 /// Rows of one page.
 pub(crate) const PAGE: i64 = 500;

@@ -82,6 +82,14 @@ impl Store {
         })
     }
 
+    /// Closes all connections; what is under way is finished first.
+    pub async fn close(&self) {
+        match &self.backend {
+            Backend::Sqlite(database) => database.close().await,
+            Backend::Postgres(database) => database.pool.close().await,
+        }
+    }
+
     /// Asks the database whether it answers.
     ///
     /// # Errors
@@ -253,6 +261,15 @@ impl Store {
             Backend::Sqlite(database) => query::Snapshot::of_sqlite(&database.reader).await,
             Backend::Postgres(database) => query::Snapshot::of_postgres(&database.pool).await,
         }
+    }
+
+    /// Writes landing rows alone, with nothing around them: what [`Store::commit`] is measured against.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    #[cfg(feature = "testing")]
+    pub async fn raw_landing(&self, rows: &[LandingRow]) -> Result<(), StoreError> {
+        dispatch!(self, raw_landing(rows))
     }
 
     /// Every call, by project, trace and span.

@@ -93,6 +93,9 @@ pub(crate) async fn verify<S: Snapshot>(
     let expected = check_traces(snapshot, claims_from, &mut found).await?;
     let claims = check_claims(snapshot, claims_from, &mut found).await?;
     found.compare("claims", "rows", &claims, &expected);
+    for call in snapshot.contradictory_calls().await? {
+        found.compare("calls", call.key, &"counted against its elections", &"not");
+    }
     for (project, day) in snapshot.days().await? {
         check_day(snapshot, project, day, &mut found).await?;
     }
@@ -288,6 +291,13 @@ async fn check_day<S: Snapshot>(
         after = Some(last.key);
         for call in calls {
             found.calls += 1;
+            let stored = (call.call.cost, call.call.usage);
+            found.compare(
+                "calls",
+                call.key,
+                &stored,
+                &(call.receipt.cost, call.receipt.usage),
+            );
             let measures = Measures::of(&call);
             paths.entry(PathKey::of(&call)).or_default().add(&measures);
             series.insert(call.series.0);

@@ -50,16 +50,21 @@ fn parse(url: &str) -> Result<PgConnectOptions, StoreError> {
 }
 
 async fn check_version(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let number: String = sqlx::query_scalar("SHOW server_version_num")
-        .fetch_one(&mut *connection)
-        .await?;
-    if number.parse::<u32>().unwrap_or_default() / 10_000 >= OLDEST_POSTGRES {
-        return Ok(());
+    let (number, text): (String, String) = sqlx::query_as(
+        "SELECT current_setting('server_version_num'), current_setting('server_version')",
+    )
+    .fetch_one(connection)
+    .await?;
+    if is_recent(&number) {
+        Ok(())
+    } else {
+        Err(StoreError::TooOld(text))
     }
-    let text: String = sqlx::query_scalar("SHOW server_version")
-        .fetch_one(connection)
-        .await?;
-    Err(StoreError::TooOld(text))
+}
+
+/// Whether a `server_version_num` is of [`OLDEST_POSTGRES`] or newer.
+fn is_recent(number: &str) -> bool {
+    number.parse::<u32>().unwrap_or_default() / 10_000 >= OLDEST_POSTGRES
 }
 
 /// How to open a transaction. Acknowledged is durable, also where the server's default is not;
@@ -80,4 +85,18 @@ fn now_us() -> i64 {
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_server_is_postgres_15() {
+        assert!(is_recent("150004"));
+        assert!(is_recent("180000"));
+        assert!(!is_recent("140019"));
+        assert!(!is_recent("90624"));
+        assert!(!is_recent(""));
+    }
 }

@@ -25,21 +25,19 @@ impl Postgres {
         let spans = encode_landing(rows);
         let marks = encode_marks(&marks(rows));
         let mut guard = Guard::begin(&self.pool, self.begin).await?;
-        copy(
-            guard.connection(),
-            concat!(
-                "COPY landing (",
-                landing_columns!(),
-                ") FROM STDIN (FORMAT binary)"
-            ),
-            &spans,
-        )
-        .await?;
+        copy(guard.connection(), COPY_LANDING, &spans).await?;
         copy(guard.connection(), COPY_MARKS, &marks).await?;
         for row in outbox {
             insert_outbox(guard.connection(), row).await?;
         }
         guard.commit().await
+    }
+
+    /// See [`crate::Store::raw_landing`].
+    #[cfg(feature = "testing")]
+    pub(crate) async fn raw_landing(&self, rows: &[LandingRow]) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        copy(&mut connection, COPY_LANDING, &encode_landing(rows)).await
     }
 
     /// See [`crate::Store::landed`].
@@ -58,6 +56,12 @@ impl Postgres {
         rows.iter().map(read_landing).collect()
     }
 }
+
+const COPY_LANDING: &str = concat!(
+    "COPY landing (",
+    landing_columns!(),
+    ") FROM STDIN (FORMAT binary)"
+);
 
 const COPY_MARKS: &str = "COPY dirty (lane, project_id, trace_id, received_us, spans, calls, cost, root_ended) \
      FROM STDIN (FORMAT binary)";

@@ -11,6 +11,7 @@ use crate::{
     claim_row::{BY_RESPONSE, ClaimRow, identity_lane},
     election::Stretch,
     landing::landing_columns,
+    outcome::MOST_ROWS,
     retention::LANDING_DROPPED_BEFORE,
 };
 
@@ -25,24 +26,25 @@ pub(super) async fn landing_dropped_before(
     Ok(value.unwrap_or(i64::MIN))
 }
 
-/// Every landed version of every span of the traces.
+/// The landed versions of every span of the traces, of each trace the [`MOST_ROWS`] received first.
 pub(super) async fn landed(
     connection: &mut PgConnection,
     traces: &[TraceKey],
 ) -> Result<Vec<LandingRow>, StoreError> {
     const SQL: &str = concat!(
-        "SELECT ",
+        "SELECT found.* FROM unnest($1::smallint[], $2::bytea[], $3::integer[]) AS k (k_lane, k_trace, k_project) \
+         CROSS JOIN LATERAL (SELECT ",
         landing_columns!(),
-        " FROM unnest($1::smallint[], $2::bytea[], $3::integer[]) AS k (k_lane, k_trace, k_project) \
-         JOIN landing ON lane = k_lane AND trace_id = k_trace AND project_id = k_project"
+        " FROM landing WHERE lane = k_lane AND trace_id = k_trace AND project_id = k_project \
+         ORDER BY received_us, span_id, content_hash LIMIT $4) found"
     );
     let (lanes, ids, projects) = keys(traces);
-    let rows = sqlx::query(SQL)
+    let query = sqlx::query(SQL)
         .bind(lanes)
         .bind(ids)
         .bind(projects)
-        .fetch_all(&mut *connection)
-        .await?;
+        .bind(MOST_ROWS as i64);
+    let rows = query.fetch_all(connection).await?;
     rows.iter().map(read_landing).collect()
 }
 

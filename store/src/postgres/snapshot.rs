@@ -17,7 +17,7 @@ use crate::{
     landing::trace_id,
     measures::{COUNTS, SUMS},
     retention::CLAIMS_DROPPED_BEFORE,
-    snapshot::{PAGE, Snapshot},
+    snapshot::{PAGE, Snapshot, contradiction},
 };
 
 /// A read-only transaction.
@@ -265,6 +265,21 @@ impl Snapshot for PgSnapshot {
             Ok((key, read_measures(row, 5)?))
         };
         rows.iter().map(read).collect()
+    }
+
+    async fn contradictory_calls(&mut self) -> Result<Vec<CallRow>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            call_row_columns!(),
+            " FROM calls c WHERE ",
+            contradiction!(),
+            " LIMIT $1"
+        );
+        let rows = sqlx::query(SQL)
+            .bind(PAGE)
+            .fetch_all(self.connection())
+            .await?;
+        rows.iter().map(|row| read_call_row!(row)).collect()
     }
 
     async fn missing(

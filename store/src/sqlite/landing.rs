@@ -36,6 +36,14 @@ impl Sqlite {
         guard.commit().await
     }
 
+    /// See [`crate::Store::raw_landing`].
+    #[cfg(feature = "testing")]
+    pub(crate) async fn raw_landing(&self, rows: &[LandingRow]) -> Result<(), StoreError> {
+        let mut guard = Guard::begin(&self.writer, "BEGIN IMMEDIATE").await?;
+        SPANS.insert(guard.connection(), rows, bind_span).await?;
+        guard.commit().await
+    }
+
     /// See [`crate::Store::landed`].
     pub(crate) async fn landed(&self, trace: TraceKey) -> Result<Vec<LandingRow>, StoreError> {
         const SQL: &str = concat!(

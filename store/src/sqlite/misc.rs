@@ -4,6 +4,13 @@ use super::Sqlite;
 use crate::{CatalogRow, StoreError};
 
 impl Sqlite {
+    /// See [`crate::Store::close`].
+    pub(crate) async fn close(&self) {
+        self.reader.close().await;
+        // The last connection to close checkpoints the write-ahead log.
+        self.writer.close().await;
+    }
+
     /// See [`crate::Store::ping`].
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.reader).await?;

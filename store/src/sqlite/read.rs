@@ -17,6 +17,7 @@ use crate::{
     claim_row::{BY_RESPONSE, ClaimRow, identity_lane},
     election::Stretch,
     landing::landing_columns,
+    outcome::MOST_ROWS,
     retention::LANDING_DROPPED_BEFORE,
 };
 
@@ -31,7 +32,7 @@ pub(super) async fn landing_dropped_before(
     Ok(value.unwrap_or(i64::MIN))
 }
 
-/// Every landed version of every span of the traces.
+/// The landed versions of every span of the traces, of each trace the [`MOST_ROWS`] received first.
 pub(super) async fn landed(
     connection: &mut SqliteConnection,
     traces: &[TraceKey],
@@ -39,11 +40,21 @@ pub(super) async fn landed(
     const SQL: &str = concat!(
         "SELECT ",
         landing_columns!(),
-        " FROM json_each($1) AS k CROSS JOIN landing \
-         ON lane = k.value ->> 0 AND trace_id = unhex(k.value ->> 1) AND project_id = k.value ->> 2"
+        " FROM landing WHERE lane = $1 AND trace_id = $2 AND project_id = $3 \
+         ORDER BY received_us, span_id, content_hash LIMIT $4"
     );
-    let rows = read(connection, SQL, trace_keys(traces)).await?;
-    rows.iter().map(read_landing).collect()
+    let mut landed = Vec::new();
+    for trace in traces {
+        let query = sqlx::query(SQL)
+            .bind(trace.lane())
+            .bind(trace.trace_id.0.to_vec())
+            .bind(trace.project)
+            .bind(MOST_ROWS as i64);
+        for row in fetch(connection, query).await? {
+            landed.push(read_landing(&row)?);
+        }
+    }
+    Ok(landed)
 }
 
 /// Rows of the traces.

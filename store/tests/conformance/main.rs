@@ -11,6 +11,7 @@ mod horizon;
 mod landing;
 mod settle;
 mod support;
+mod trouble;
 
 /// Makes one test per database of each case.
 macro_rules! on_both {
