@@ -11,6 +11,8 @@ import { BadRequest } from './query.ts'
 const POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 let data: Dataset | undefined
+/** Answers by address: many pages ask the same. */
+const answers = new Map<string, unknown>()
 
 function handle(request: IncomingMessage, response: ServerResponse, next: Connect.NextFunction) {
   const url = new URL(request.url ?? '/', 'http://localhost')
@@ -22,7 +24,11 @@ function handle(request: IncomingMessage, response: ServerResponse, next: Connec
     response.end(JSON.stringify(body))
   }
   try {
-    send(200, answer(url.pathname.slice('/api/v1'.length), { data, query: url.searchParams, now }))
+    const known =
+      answers.get(url.href) ??
+      answer(url.pathname.slice('/api/v1'.length), { data, query: url.searchParams, now })
+    answers.set(url.href, known)
+    send(200, known)
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     if (error instanceof BadRequest)

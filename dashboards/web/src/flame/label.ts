@@ -1,4 +1,5 @@
-// How much of a label fits: widths are measured once per label, so that drawing only looks them up.
+// How much of a label fits: widths are added up once per label from those of its characters, so that drawing only
+// looks them up. Kerning makes a label a little narrower than that sum, never wider.
 
 import { visible } from '../text.ts'
 
@@ -12,25 +13,25 @@ export type Measure = (text: string) => number
 interface Measured {
   text: string
   width: number
-  /** End of each grapheme in `text`, and the width up to there. */
+  /** End of each character in `text`, and the width up to there. */
   ends: number[]
   widths: number[]
-  /** The text cut after so many graphemes, with …; made when first needed. */
+  /** The text cut after so many characters, with …; made when first needed. */
   cut: (string | undefined)[]
 }
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+const ASCII = /^[\x20-\x7e]*$/
 
 export class Labels {
   private measured: (Measured | undefined)[] = []
-  private ellipsis: number
+  private characters = new Map<string, number>()
   private readonly labels: string[]
   private readonly measure: Measure
 
   constructor(labels: string[], measure: Measure) {
     this.labels = labels
     this.measure = measure
-    this.ellipsis = measure('…')
   }
 
   /** Width of the whole label. */
@@ -43,11 +44,12 @@ export class Labels {
     const label = this.of(index)
     if (label.width <= room) return label.text
     const { widths, ends, cut } = label
+    const before = room - this.character('…')
     let low = 0
     let high = widths.length
     while (low < high) {
       const middle = (low + high) >> 1
-      if (widths[middle]! + this.ellipsis <= room) low = middle + 1
+      if (widths[middle]! <= before) low = middle + 1
       else high = middle
     }
     if (low < LEAST) return ''
@@ -62,10 +64,23 @@ export class Labels {
     const text = visible(label, LONGEST) || '(unnamed)'
     const ends: number[] = []
     const widths: number[] = []
-    for (const { index, segment } of segmenter.segment(text)) {
-      ends.push(index + segment.length)
-      widths.push(this.measure(text.slice(0, index + segment.length)))
+    let width = 0
+    const add = (character: string, end: number) => {
+      width += this.character(character)
+      ends.push(end)
+      widths.push(width)
     }
-    return { text, width: widths.at(-1) ?? 0, ends, widths, cut: [] }
+    if (ASCII.test(text)) for (let i = 0; i < text.length; i++) add(text[i]!, i + 1)
+    else for (const { index, segment } of segmenter.segment(text)) add(segment, index + segment.length)
+    return { text, width, ends, widths, cut: [] }
+  }
+
+  private character(character: string): number {
+    let width = this.characters.get(character)
+    if (width === undefined) {
+      width = this.measure(character)
+      this.characters.set(character, width)
+    }
+    return width
   }
 }

@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+
+import type { TraceList } from '../src/api/types.ts'
+import { expect, flame, test } from './fixtures.ts'
+import type { Page } from '@playwright/test'
+
+const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+interface Violation {
+  id: string
+  help: string
+  nodes: { target: unknown; failureSummary?: string }[]
+}
+
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(source)
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: { run: (options: object) => Promise<{ violations: Violation[] }> }
+    }
+    return (await axe.run({ resultTypes: ['violations'] })).violations
+  })
+  return found.flatMap((v) =>
+    v.nodes.map((n) => `${v.id}: ${JSON.stringify(n.target)} ${n.failureSummary ?? ''}`),
+  )
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test.describe(colorScheme, () => {
+    test.use({ colorScheme })
+
+    test('overview', async ({ page, api }) => {
+      await page.goto(`/?${api.range}`)
+      await expect(page.getByRole('region', { name: 'Features' }).locator('tbody tr').first()).toBeVisible()
+      await page.waitForLoadState('networkidle')
+      expect(await violations(page)).toEqual([])
+      await page.getByRole('button', { name: 'Filter', exact: true }).click()
+      expect(await violations(page)).toEqual([])
+    })
+
+    test('flamegraph', async ({ page, api }) => {
+      await page.goto(`/flamegraph?${api.range}&q=a`)
+      await expect(flame(page)).toBeVisible()
+      await page.waitForLoadState('networkidle')
+      expect(await violations(page)).toEqual([])
+    })
+
+    test('traces and trace', async ({ page, api }) => {
+      const { traces } = await api.get<TraceList>(`/traces?sort=cost&order=desc&limit=1&${api.range}`)
+      await page.goto(`/traces?${api.range}`)
+      await expect(page.locator('tbody tr.link').first()).toBeVisible()
+      await page.waitForLoadState('networkidle')
+      expect(await violations(page)).toEqual([])
+      await page.goto(`/traces/${traces[0]!.trace_id}`)
+      await expect(page.locator('[data-figure=receipt-total]')).toBeVisible()
+      expect(await violations(page)).toEqual([])
+    })
+  })
+}
