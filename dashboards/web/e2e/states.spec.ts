@@ -35,6 +35,16 @@ test.describe('database gone while the page is open', () => {
     await expect(page.getByText('Figures are of')).toHaveCount(0)
   })
 
+  test('never shows the figures of one range under the name of another', async ({ page, api }) => {
+    await page.goto(`/?${api.range}`)
+    await expect(page.locator('[data-figure=spend]')).toBeVisible()
+    await answerWith(page, 503, 'unavailable', 'The database does not answer.')
+    await page.getByRole('button', { name: /20\d\d/ }).first().click()
+    await page.getByRole('menuitemradio', { name: 'Last hour' }).click()
+    await expect(page.getByText('The summary could not be loaded')).toBeVisible()
+    await expect(page.locator('[data-figure=spend]')).toHaveCount(0)
+  })
+
   test('says so on a page that was opened in the meantime', async ({ page, api }) => {
     await answerWith(page, 503, 'unavailable', 'The database does not answer.')
     await page.goto(`/flamegraph?${api.range}`)

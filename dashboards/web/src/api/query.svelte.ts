@@ -1,8 +1,10 @@
-// A request that follows the view: repeats when its address changes, keeps the old answer until the new one is there.
+// A request that follows the view: repeats when its address changes, and shows the old answer, marked as stale, until
+// the new one is there.
 
 import { untrack } from 'svelte'
 
 import { clock } from '../clock.svelte.ts'
+import { router } from '../router.svelte.ts'
 import { ApiError, getJson } from './client.ts'
 import { connection } from './connection.svelte.ts'
 
@@ -24,6 +26,9 @@ export class Query<T> {
   data = $state.raw<T | undefined>()
   error = $state.raw<ApiError | null>(null)
   loading = $state(false)
+  /** True while `data` answers an earlier question: another range, other filters. */
+  stale = $state(false)
+  private question: string | null = null
   private path: string | null = null
   private abort: AbortController | null = null
   private timer: ReturnType<typeof setTimeout> | undefined
@@ -34,9 +39,13 @@ export class Query<T> {
     return this.data === undefined && this.error === null
   }
 
-  load(path: string | null, keep: boolean) {
+  load(path: string | null, question: string | null, keep: boolean) {
     this.stop()
-    if (path !== this.path && !keep) this.data = undefined
+    if (question !== this.question) {
+      if (!keep) this.data = undefined
+      this.stale = this.data !== undefined
+    }
+    this.question = question
     this.path = path
     this.error = null
     this.delay = FIRST_RETRY
@@ -45,7 +54,7 @@ export class Query<T> {
       return
     }
     if (cache.has(path)) {
-      this.data = cache.get(path) as T
+      this.settle(cache.get(path) as T)
       return
     }
     void this.fetch(path)
@@ -71,8 +80,7 @@ export class Query<T> {
       const data = await getJson<T>(path, abort.signal)
       if (abort.signal.aborted) return
       remember(path, data)
-      this.data = data
-      this.error = null
+      this.settle(data)
       connection.answered()
     } catch (error) {
       if (abort.signal.aborted) return
@@ -81,8 +89,17 @@ export class Query<T> {
     this.loading = false
   }
 
+  private settle(data: T) {
+    this.data = data
+    this.error = null
+    this.stale = false
+  }
+
   private fail(error: ApiError) {
     this.error = error
+    // Figures of another range under this one's name would be wrong.
+    if (this.stale) this.data = undefined
+    this.stale = false
     if (!error.retryable) return
     connection.failed(error)
     this.timer = setTimeout(() => this.retry(), this.delay)
@@ -90,19 +107,26 @@ export class Query<T> {
   }
 }
 
+/** The request without its instants: "the last seven days" stays the same question while time passes. */
+function questionOf(path: string): string {
+  const { range, compare } = router.view
+  return `${path.replace(/\bfrom=[^&]*&to=[^&]*/, '')} ${JSON.stringify(range)} ${compare}`
+}
+
 /**
  * Loads what `path` names (null = nothing) while the component lives. With `keep` the old answer stays
- * visible until the new one is there; without it a new path starts empty.
+ * visible until the new one is there; without it a new question starts empty.
  */
 export function query<T>(path: () => string | null, { keep = true } = {}): Query<T> {
   const request = new Query<T>()
   $effect(() => {
     const wanted = path()
+    const question = wanted && questionOf(wanted)
     const refreshes = clock.refreshes
     untrack(() => {
       if (refreshes !== cachedRefresh) cache.clear()
       cachedRefresh = refreshes
-      request.load(wanted, keep)
+      request.load(wanted, question, keep)
     })
     return () => request.stop()
   })

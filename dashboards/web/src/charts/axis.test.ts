@@ -24,6 +24,7 @@ describe('axis', () => {
     expect(tickText(0.75, 0.25)).toBe('0.75')
     expect(tickText(0.002, 0.001)).toBe('0.002')
     expect(tickText(7.5, 2.5)).toBe('7.5')
+    expect(tickText(150_000, 50_000)).toBe('150 k')
     expect(tickText(0, 0.5)).toBe('0')
     expect(tickText(2_500_000, 500_000)).toBe('2.5 M')
   })

@@ -41,6 +41,7 @@ export function niceStep(most: number, parts = 5): number {
 
 /** Ticks as text: decimals as the step needs, thousands separated. */
 export function tickText(value: number, step: number): string {
+  if (value >= 1e5 && value < 1e6) return `${Number((value / 1e3).toFixed(1))} k`
   if (value >= 1e6) return `${Number((value / 1e6).toFixed(2))} M`
   if (value === 0) return '0'
   const places = Number(step.toPrecision(3)).toFixed(12).replace(/0+$/, '').split('.')[1]?.length ?? 0
