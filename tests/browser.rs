@@ -7,13 +7,26 @@ use std::{path::Path, process::Command};
 
 use support::{Addresses, Server, costflame};
 
-const RECORDED: [&str; 4] = ["otel-genai-two-services", "openinference-two-services", "traceloop-sdk", "pydantic-ai"];
+const RECORDED: [&str; 4] = [
+    "otel-genai-two-services",
+    "openinference-two-services",
+    "traceloop-sdk",
+    "pydantic-ai",
+];
 
 /// Every recorded trace body of some libraries, as it was sent.
 fn recorded() -> Vec<std::path::PathBuf> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
-    let folders = RECORDED.iter().flat_map(|library| corpus.join(library).read_dir().expect("recorded"));
-    let files = folders.flat_map(|folder| folder.expect("readable").path().read_dir().expect("recorded"));
+    let folders = RECORDED
+        .iter()
+        .flat_map(|library| corpus.join(library).read_dir().expect("recorded"));
+    let files = folders.flat_map(|folder| {
+        folder
+            .expect("readable")
+            .path()
+            .read_dir()
+            .expect("recorded")
+    });
     let mut bodies: Vec<_> = files
         .map(|file| file.expect("readable").path())
         .filter(|path| path.to_string_lossy().ends_with(".traces.pb"))
@@ -23,7 +36,9 @@ fn recorded() -> Vec<std::path::PathBuf> {
 }
 
 async fn pending(server: &Server) -> u64 {
-    let answer = reqwest::get(format!("{}/api/v1/summary", server.api)).await.expect("it answers");
+    let answer = reqwest::get(format!("{}/api/v1/summary", server.api))
+        .await
+        .expect("it answers");
     let summary: serde_json::Value =
         serde_json::from_slice(&answer.bytes().await.expect("whole")).expect("JSON");
     summary["pending"]["traces"].as_u64().expect("a number")
@@ -38,7 +53,11 @@ async fn the_pages_show_what_the_api_says() {
     for body in recorded() {
         let request = client.post(format!("{}/v1/traces", server.http));
         let request = request.header("content-type", "application/x-protobuf");
-        let answer = request.body(std::fs::read(body).expect("readable")).send().await.expect("it answers");
+        let answer = request
+            .body(std::fs::read(body).expect("readable"))
+            .send()
+            .await
+            .expect("it answers");
         assert!(answer.status().is_success(), "{}", answer.status());
     }
     let demo = costflame(folder.path())

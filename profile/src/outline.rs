@@ -16,7 +16,7 @@ pub struct OutlineSpan {
     pub parent: Option<usize>,
     /// It names a parent that has not been seen, or that lies below it.
     pub missing_parent: bool,
-    /// The path of its frame; of a call, its call path.
+    /// The path of its frame. A call of an agent or a workflow has a call path one frame longer.
     pub path: PathId,
     /// Index in [`Settled::calls`].
     pub call: Option<usize>,

@@ -59,7 +59,7 @@ pub(crate) fn place<R: AsRef<Span>>(
     walk(project, rows, forest, states, &above_calls(forest, states)).0
 }
 
-/// The path of every node's own frame, of a call its call path.
+/// The path of every node's own frame.
 pub(crate) fn frame_paths<R: AsRef<Span>>(
     project: i32,
     rows: &[R],
@@ -67,11 +67,14 @@ pub(crate) fn frame_paths<R: AsRef<Span>>(
     states: &[State],
 ) -> Vec<PathId> {
     let (places, at) = walk(project, rows, forest, states, &vec![true; states.len()]);
-    let own = |(place, above): (Option<Place>, Option<Above>)| {
-        let path = place.map(|place| place.path).or_else(|| above?.path);
+    let own = |(node, above): (usize, Option<Above>)| {
+        // What is below a repeated call skips its frame, which is its own all the same.
+        let is_model = rows[forest.nodes[node].place].as_ref().kind == FrameKind::Model;
+        let call = places.by_node[node].as_ref().filter(|_| is_model);
+        let path = call.map(|place| place.path).or_else(|| above?.path);
         path.expect("every node was walked, and a step down always has a path")
     };
-    places.by_node.into_iter().zip(at).map(own).collect()
+    at.into_iter().enumerate().map(own).collect()
 }
 
 /// Walks down the needed nodes, whose parents must be needed too.

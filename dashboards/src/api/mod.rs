@@ -37,6 +37,19 @@ pub(crate) fn router(state: ApiState) -> Router {
     )
 }
 
+/// The rest of `/api`.
+pub(crate) fn unknown() -> Router {
+    layers::around(Router::new())
+}
+
+/// The rest of everything, without the web UI.
+#[cfg(not(feature = "ui"))]
+pub(crate) async fn no_ui() -> ApiError {
+    ApiError::NotFound(
+        "This costflame was built without its web UI; the API is under /api/v1.".to_owned(),
+    )
+}
+
 fn endpoints() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(summary::summary))

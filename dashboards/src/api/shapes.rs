@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use costflame_pricing::{TokenClass, UsdSum};
-use costflame_profile::{Attribution, PathId, PathRow};
+use costflame_profile::{Attribution, PathId, PathRow, Rule};
 use costflame_store::query::{CallRecord, Paths, Sums, Value, Why};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use utoipa::{
@@ -328,7 +328,8 @@ fn why_body(why: Why, stand_ins: Option<usize>) -> WhyBody {
         trace_id: trace.to_string(),
         span_id: span.to_string(),
     });
-    let calls = stand_ins.unwrap_or(usize::from(by.is_some()));
+    let below = stand_ins.filter(|_| matches!(why.rule, Rule::Aggregate | Rule::Wrapper));
+    let calls = below.unwrap_or(usize::from(by.is_some()));
     WhyBody {
         rule: RuleWord(why.rule),
         by,

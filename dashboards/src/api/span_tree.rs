@@ -71,7 +71,7 @@ impl SpanTree {
                 service: span.service.to_string(),
                 kind: span.kind,
                 label: span.label.to_string(),
-                path: call.as_ref().map_or(outlined.path, |call| call.path),
+                path: outlined.path,
                 start_us: span.start_us,
                 end_us: span.end_us,
                 error: span.error,

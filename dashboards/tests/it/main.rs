@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod empty;
+mod errors;
+mod golden;
 mod laws;
+mod lists;
 mod oracle;
+mod pages;
 mod support;
 mod traffic;

@@ -30,7 +30,7 @@ pub(crate) async fn both() -> [Api; 2] {
 }
 
 impl Api {
-    async fn open(url: &str, folder: Option<tempfile::TempDir>) -> Self {
+    pub(crate) async fn open(url: &str, folder: Option<tempfile::TempDir>) -> Self {
         let store = Store::connect(url, &Options::default()).await.unwrap();
         let router = router(ApiState::new(store.clone(), Arc::new(Figures::default)));
         Self {

@@ -1,0 +1,238 @@
+//! One small trace, every answer in full: what programs may rely on.
+
+use std::sync::Arc;
+
+use costflame_pricing::{Catalog, PriceRequest, TokenClass, Usage, Usd};
+use costflame_profile::{
+    Attribution, Call, FrameKind, Role, Signal, Span, SpanId, SpanKind, TraceId,
+};
+use costflame_store::{CatalogRow, LandingRow};
+use serde_json::Value;
+
+use super::{
+    support::both,
+    traffic::{START_US, land_and_settle},
+};
+
+/// `(number, parent, kind, label)` of a span that starts at that many seconds.
+fn span(number: u8, parent: u8, kind: FrameKind, label: &str) -> Span {
+    let start_us = START_US + i64::from(number) * 1_000_000;
+    Span {
+        trace_id: TraceId([0x11; 16]),
+        span_id: SpanId([number; 8]),
+        parent_span_id: (parent > 0).then_some(SpanId([parent; 8])),
+        service: "shop".into(),
+        kind,
+        label: label.into(),
+        span_kind: SpanKind::Internal,
+        start_us,
+        end_us: start_us + 250_000,
+        error: false,
+        role: Role::Plain,
+        call: None,
+        attribution: Arc::default(),
+        signal: Signal::Span,
+        emitter: "opentelemetry.instrumentation.openai_v2@2.1b0".into(),
+        instance: None,
+        links: Vec::new(),
+        attribute_count: 4,
+        content_hash: u64::from(number),
+        weight_milli: 1000,
+    }
+}
+
+fn usage(classes: &[(TokenClass, u64)]) -> Usage {
+    let mut usage = Usage::default();
+    classes
+        .iter()
+        .for_each(|(class, tokens)| usage.set(*class, *tokens));
+    usage
+}
+
+/// A call of `model` with this usage.
+fn call(span: Span, model: &str, usage: Usage) -> LandingRow {
+    let request = PriceRequest {
+        provider: Some("openai"),
+        response_model: Some(model),
+        ..PriceRequest::default()
+    };
+    let normal = costflame_pricing::Normal {
+        usage,
+        ..costflame_pricing::Normal::default()
+    };
+    let mut receipt = Catalog::embedded().price(&request, Some(&normal));
+    // The snapshot's identity changes with every update of the prices; these must not.
+    receipt.catalog = costflame_pricing::CatalogId([0xca; 8]);
+    receipt.reported = (model == "gpt-4o").then_some(Usd(12_000_000_000));
+    let call = Call {
+        operation: Some("chat".into()),
+        provider: Some("openai".into()),
+        request_model: Some(model.into()),
+        response_model: Some(model.into()),
+        response_id: Some(format!("chatcmpl-0123456789abcdef{}", span.span_id).into()),
+        usage,
+        cost: receipt.cost,
+    };
+    let role = if span.kind == FrameKind::Model {
+        Role::Call
+    } else {
+        Role::Aggregate
+    };
+    let span = Span {
+        role,
+        span_kind: SpanKind::Client,
+        call: Some(call),
+        ..span
+    };
+    LandingRow {
+        receipt: Some(receipt),
+        ..plain(span)
+    }
+}
+
+fn plain(span: Span) -> LandingRow {
+    LandingRow {
+        project: 1,
+        received_us: START_US + 60_000_000,
+        span,
+        receipt: None,
+    }
+}
+
+/// A request, an agent that repeats its calls, a tool with an agent of its own, a failure, an unknown model.
+fn rows() -> Vec<LandingRow> {
+    use TokenClass::{CacheRead, Input, Output, Reasoning};
+    let root = Span {
+        attribution: Arc::new(Attribution {
+            environment: Some("prod".into()),
+            feature: Some("checkout".into()),
+            user: Some("ann".into()),
+            session: Some("s1".into()),
+            prompt: Some("greet".into()),
+            prompt_version: Some("3".into()),
+            tags: vec![("team".into(), "blue".into())],
+            ..Attribution::default()
+        }),
+        ..span(1, 0, FrameKind::Request, "POST /chat")
+    };
+    let failed = Span {
+        error: true,
+        ..span(6, 5, FrameKind::Model, "gpt-4o-mini")
+    };
+    vec![
+        plain(root),
+        call(
+            span(2, 1, FrameKind::Agent, "planner"),
+            "gpt-4o",
+            usage(&[(Input, 3_205), (Output, 99)]),
+        ),
+        call(
+            span(3, 2, FrameKind::Model, "gpt-4o"),
+            "gpt-4o",
+            usage(&[
+                (Input, 1_205),
+                (CacheRead, 2_000),
+                (Output, 90),
+                (Reasoning, 9),
+            ]),
+        ),
+        plain(span(4, 2, FrameKind::Tool, "search")),
+        plain(span(5, 4, FrameKind::Agent, "reader")),
+        call(failed, "gpt-4o-mini", usage(&[(Input, 77)])),
+        call(
+            span(7, 5, FrameKind::Model, "mystery-9"),
+            "mystery-9",
+            usage(&[(Input, 10), (Output, 1)]),
+        ),
+    ]
+}
+
+/// Path ids are hashes of all this; short names keep the files readable.
+fn shorten(value: &mut Value, known: &mut Vec<String>) {
+    match value {
+        Value::String(text) if text.len() == 32 && !text.starts_with("1111") => {
+            let place = known.iter().position(|id| id == text).unwrap_or_else(|| {
+                known.push(text.clone());
+                known.len() - 1
+            });
+            *text = format!("path {place}");
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| shorten(value, known)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| shorten(value, known)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn answers_stay_as_they_are() {
+    let day = "from=2026-11-20T00:00:00Z&to=2026-11-21T00:00:00Z";
+    let questions = [
+        ("summary", format!("/summary?{day}")),
+        (
+            "breakdown_model",
+            format!("/breakdown?by=model&limit=2&{day}"),
+        ),
+        ("breakdown_path", format!("/breakdown?by=path&{day}")),
+        (
+            "timeseries",
+            format!("/timeseries?by=tool&interval=day&limit=1&tz=Europe/Berlin&{day}"),
+        ),
+        ("flamegraph", format!("/flamegraph?{day}")),
+        (
+            "flamegraph_difference",
+            format!("/flamegraph?metric=tokens&base.model=gpt-4o&{day}"),
+        ),
+        (
+            "flamegraph_pruned",
+            format!("/flamegraph?max_nodes=3&metric=calls&{day}"),
+        ),
+        ("traces", format!("/traces?{day}")),
+        ("trace", format!("/traces/{}", "11".repeat(16))),
+        ("calls", format!("/calls?limit=3&{day}")),
+        (
+            "receipt",
+            format!("/calls/{}/{}", "11".repeat(16), "03".repeat(8)),
+        ),
+        (
+            "receipt_aggregate",
+            format!("/calls/{}/{}", "11".repeat(16), "02".repeat(8)),
+        ),
+        ("values_path", format!("/values?key=path&q=GPT&{day}")),
+        ("values_tag", format!("/values?key=tag.team&{day}")),
+        ("health", "/health".to_owned()),
+    ];
+    let catalog = CatalogRow {
+        id: costflame_pricing::CatalogId([0xca; 8]),
+        source: "genai-prices".to_owned(),
+        sha256: [0xca; 32],
+        fetched_us: START_US,
+        body: Vec::new(),
+    };
+    let [sqlite, postgres] = both().await;
+    for api in [&sqlite, &postgres] {
+        api.store.put_catalog(&catalog).await.unwrap();
+        land_and_settle(&api.store, &rows()).await;
+    }
+    let mut known = Vec::new();
+    for (name, question) in questions {
+        let mut answer = sqlite.get(&question).await;
+        let mut other = postgres.get(&question).await;
+        if name == "health" {
+            for answer in [&mut answer, &mut other] {
+                answer["database"]["kind"] = "one of two".into();
+                answer["uptime_s"] = 0.into();
+                answer["version"] = "0".into();
+            }
+        }
+        assert_eq!(answer, other, "{name}");
+        shorten(&mut answer, &mut known);
+        insta::assert_json_snapshot!(name, answer);
+    }
+}
+
+#[test]
+fn the_document_stays_as_it_is() {
+    let mut document = serde_json::to_value(costflame_dashboards::api::document()).unwrap();
+    document["info"]["version"] = "0".into();
+    insta::assert_json_snapshot!("openapi", document);
+}
