@@ -3,11 +3,6 @@
 //! npm works in `web`, where a developer's own npm works too; a lock keeps several cargo builds
 //! apart. Without the feature `ui` nothing of this happens and Node is not needed.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "cargo listens to what a build script prints"
-)]
-
 use std::{
     env, fs,
     path::{Path, PathBuf},

@@ -1,6 +1,11 @@
 //! Scenario: the server is killed with SIGKILL at random points while clients send and retry.
 //! Guarantee: every span that was acknowledged is in the database, settled once, and nothing differs from its sources.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "many rounds take long and should be seen to go on"
+)]
+
 mod support;
 
 use std::{

@@ -63,7 +63,7 @@ async fn ready(server: &Server) -> u16 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_database_is_retried_and_loses_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut postgres = Postgres::start();
+    let postgres = Postgres::start();
     let server = Server::start(folder.path(), &postgres.url());
     let client = Client::new(&server);
     assert_eq!(client.send(1).await.status(), 200);

@@ -48,7 +48,6 @@ impl Database {
 pub(crate) struct Server {
     child: Child,
     pub(crate) http: String,
-    pub(crate) api: String,
 }
 
 impl Server {
@@ -73,17 +72,10 @@ impl Server {
             .spawn()
             .context("cannot start costflame")?;
         let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        let (mut http, mut api) = (String::new(), String::new());
+        let mut http = String::new();
         for line in lines {
             let line = line?;
-            let address = line
-                .split_whitespace()
-                .last()
-                .unwrap_or_default()
-                .to_owned();
-            if line.contains("UI and API") {
-                api = address;
-            } else if let Some((_, address)) = line.split_once("OTEL_EXPORTER_OTLP_ENDPOINT=") {
+            if let Some((_, address)) = line.split_once("OTEL_EXPORTER_OTLP_ENDPOINT=") {
                 http = address.to_owned();
                 break;
             }
@@ -91,7 +83,7 @@ impl Server {
         if http.is_empty() {
             bail!("costflame ended before it was ready");
         }
-        Ok(Self { child, http, api })
+        Ok(Self { child, http })
     }
 
     /// CPU seconds used so far.
