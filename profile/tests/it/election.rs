@@ -259,6 +259,18 @@ fn each_condition_is_needed() {
 }
 
 #[test]
+fn equal_totals_of_unequal_classes_are_two_calls() {
+    let cached = |read| classes(&[(Input, 100 - read), (CacheRead, read), (Output, 10)]);
+    let pair = |read| {
+        let inner = lone(2, OI_OPENAI, cached(read)).at(1_100_000, 1_400_000);
+        left(&[lone(1, OI_LANGCHAIN, cached(50)), inner])
+    };
+    assert_eq!(pair(50), [2]);
+    assert_eq!(pair(40), [1, 2]);
+    assert_eq!(pair(0), [2], "unless one of them lost the class");
+}
+
+#[test]
 fn the_dated_name_of_a_model_is_the_same_model() {
     let outer = lone(1, OI_LANGCHAIN, tokens(100, 10));
     let mut inner = lone(2, OI_OPENAI, tokens(100, 10)).at(1_100_000, 1_400_000);

@@ -104,6 +104,18 @@ fn cycles_are_cut_at_one_place_and_lose_no_call() {
 }
 
 #[test]
+fn a_cycle_is_cut_above_its_first_span_wherever_it_is_entered() {
+    let spans = [(1, 5), (3, 5), (4, 3), (5, 4)];
+    let settled = settled(
+        spans
+            .map(|(n, parent)| call(n, tokens(n, 1)).under(parent))
+            .to_vec(),
+    );
+    assert_eq!(path(&settled, 3), ["(missing parent)", "gpt-4o"]);
+    assert_eq!(path(&settled, 1).len(), 5);
+}
+
+#[test]
 fn several_roots_and_skewed_clocks_keep_their_structure() {
     let settled = settled(vec![
         span(10).kind(FrameKind::Request, "a"),
