@@ -39,7 +39,10 @@ test.describe('database gone while the page is open', () => {
     await page.goto(`/?${api.range}`)
     await expect(page.locator('[data-figure=spend]')).toBeVisible()
     await answerWith(page, 503, 'unavailable', 'The database does not answer.')
-    await page.getByRole('button', { name: /20\d\d/ }).first().click()
+    await page
+      .getByRole('button', { name: /20\d\d/ })
+      .first()
+      .click()
     await page.getByRole('menuitemradio', { name: 'Last hour' }).click()
     await expect(page.getByText('The summary could not be loaded')).toBeVisible()
     await expect(page.locator('[data-figure=spend]')).toHaveCount(0)
