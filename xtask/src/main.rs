@@ -15,6 +15,8 @@ use clap::Parser;
 enum Task {
     /// Install or find what the tests need, then run all of them
     Test(test::Options),
+    /// The pages in a real browser, against the real binary
+    Browser,
     /// The tests that take long: many crash rounds
     Soak(soak::Options),
     /// Benchmarks
@@ -24,6 +26,7 @@ enum Task {
 fn main() -> Result<()> {
     match Task::parse() {
         Task::Test(options) => test::run(&options),
+        Task::Browser => test::browser(),
         Task::Soak(options) => soak::run(&options),
         Task::Bench(options) => bench::run(&options),
     }

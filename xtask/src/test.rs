@@ -55,3 +55,16 @@ fn web_checks() -> Result<()> {
     npm(&["run", "check"])?;
     npm(&["test"])
 }
+
+/// The pages in Chromium, against the real binary with a month of traffic.
+pub(crate) fn browser() -> Result<()> {
+    tools::ensure()?;
+    run::run(&mut cargo(&[
+        "test",
+        "--release",
+        "--test",
+        "browser",
+        "--",
+        "--nocapture",
+    ]))
+}

@@ -47,8 +47,8 @@ fn value_of(key: &str, oracle: &Oracle) -> Vec<String> {
     let mut values: Vec<String> = match key {
         "status" => return vec!["ok".into(), "error".into()],
         "counted" => return vec!["true".into(), "false".into()],
-        "flag" => vec!["estimated".into(), "aggregate".into(), "clamped".into()],
-        "unpriced" => vec!["unknown_model".into(), "no_rate".into()],
+        "flag" => return vec!["estimated".into(), "aggregate".into(), "clamped".into()],
+        "unpriced" => return vec!["unknown_model".into(), "no_rate".into()],
         _ => {
             let dimension = dimension(key).unwrap();
             let mut known: Vec<_> = oracle
