@@ -1,0 +1,211 @@
+//! A span that has not started yet, and one that has: what all operations share.
+
+use std::{sync::Arc, time::Instant};
+
+use opentelemetry::{
+    Context, Key, KeyValue, StringValue, Value,
+    trace::{SpanBuilder, SpanKind, Status, TraceContextExt, Tracer},
+};
+
+use crate::{GenAi, Provider, attribution, genai::Active, names, usage::whole};
+
+/// Collects what is known of an operation before it starts. Without a provider it collects nothing.
+#[derive(Default)]
+pub(crate) struct Draft {
+    active: Option<Arc<Active>>,
+    operation: &'static str,
+    subject: Option<StringValue>,
+    kind: Option<SpanKind>,
+    attributes: Vec<KeyValue>,
+    labels: Vec<KeyValue>,
+    parent: Option<Context>,
+}
+
+/// A started span with what its end will need.
+pub(crate) struct Begun {
+    pub(crate) active: Arc<Active>,
+    pub(crate) context: Context,
+    pub(crate) name: Arc<str>,
+    pub(crate) at: Instant,
+    /// Labels of the metrics.
+    pub(crate) labels: Vec<KeyValue>,
+    recording: bool,
+}
+
+impl Draft {
+    pub(crate) fn new(genai: &GenAi, operation: &'static str, kind: SpanKind) -> Self {
+        let Some(active) = genai.active() else {
+            return Self::default();
+        };
+        let mut attributes = Vec::with_capacity(16);
+        attributes.push(KeyValue::new(names::OPERATION_NAME, operation));
+        Self {
+            active: Some(Arc::clone(active)),
+            operation,
+            kind: Some(kind),
+            attributes,
+            ..Self::default()
+        }
+    }
+
+    /// The low-cardinality part of the span's name that follows the operation.
+    pub(crate) fn subject(&mut self, key: &'static str, subject: StringValue) {
+        if self.active.is_none() || subject.as_str().is_empty() {
+            return;
+        }
+        let subject = shared(subject);
+        self.subject = Some(subject.clone());
+        self.attributes.push(KeyValue::new(key, subject));
+    }
+
+    pub(crate) fn provider(&mut self, provider: &Provider) {
+        let Some(active) = &self.active else { return };
+        let naming = active.conventions;
+        if naming.latest() {
+            self.label(names::PROVIDER_NAME, provider.name());
+        }
+        if naming.older() {
+            self.label(names::OLD_SYSTEM, provider.system());
+        }
+    }
+
+    pub(crate) fn server(&mut self, address: impl Into<StringValue>, port: u16) {
+        if self.active.is_none() {
+            return;
+        }
+        self.label(names::SERVER_ADDRESS, shared(address.into()));
+        self.label(names::SERVER_PORT, i64::from(port));
+    }
+
+    pub(crate) fn set(&mut self, key: impl Into<Key>, value: impl Into<Value>) {
+        if self.active.is_some() {
+            self.attributes.push(KeyValue::new(key, value));
+        }
+    }
+
+    pub(crate) fn count(&mut self, key: &'static str, count: u64) {
+        self.set(key, whole(count));
+    }
+
+    /// A double in v1.36, an integer since.
+    pub(crate) fn top_k(&mut self, k: u64) {
+        let Some(active) = &self.active else { return };
+        match active.conventions.latest() {
+            true => self.count(names::REQUEST_TOP_K, k),
+            false => self.set(names::REQUEST_TOP_K, k as f64),
+        }
+    }
+
+    /// An attribute whose name changed since v1.36.
+    pub(crate) fn renamed(
+        &mut self,
+        latest: &'static str,
+        older: &'static str,
+        value: StringValue,
+    ) {
+        let Some(active) = &self.active else { return };
+        let naming = active.conventions;
+        if naming.older() {
+            self.set(older, value.clone());
+        }
+        if naming.latest() {
+            self.set(latest, value);
+        }
+    }
+
+    /// An attribute that is written only when content was asked for.
+    pub(crate) fn content<T: Into<StringValue>>(
+        &mut self,
+        key: &'static str,
+        value: impl FnOnce() -> T,
+    ) {
+        if self.active.as_ref().is_some_and(|active| active.content) {
+            self.set(key, value().into());
+        }
+    }
+
+    /// An attribute that is a label of the metrics as well.
+    pub(crate) fn label(&mut self, key: &'static str, value: impl Into<Value>) {
+        let label = KeyValue::new(key, value);
+        self.labels.push(label.clone());
+        self.attributes.push(label);
+    }
+
+    /// A label of the metrics that is an attribute already, or none.
+    pub(crate) fn label_only(&mut self, key: &'static str, value: impl Into<Value>) {
+        self.labels.push(KeyValue::new(key, value));
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.active.is_some()
+    }
+
+    pub(crate) fn subject_value(&self) -> Option<&StringValue> {
+        self.subject.as_ref()
+    }
+
+    pub(crate) fn under(&mut self, parent: &Context) {
+        if self.active.is_some() {
+            self.parent = Some(parent.clone());
+        }
+    }
+
+    pub(crate) fn parent(&self) -> Context {
+        self.parent.clone().unwrap_or_else(Context::current)
+    }
+
+    pub(crate) fn start(mut self) -> Option<Begun> {
+        let active = self.active.take()?;
+        let parent = self.parent();
+        self.attributes.extend(attribution::attributes(&parent));
+        let name: Arc<str> = match &self.subject {
+            Some(subject) => format!("{} {subject}", self.operation).into(),
+            None => self.operation.into(),
+        };
+        let builder = SpanBuilder {
+            span_kind: self.kind,
+            attributes: Some(self.attributes),
+            ..SpanBuilder::from_name(name.to_string())
+        };
+        let span = active
+            .tracer
+            .build_with_context(builder, &attribution::marked(&parent));
+        let context = parent.with_span(span);
+        Some(Begun {
+            recording: context.span().is_recording(),
+            context,
+            name,
+            at: Instant::now(),
+            labels: self.labels,
+            active,
+        })
+    }
+}
+
+impl Begun {
+    pub(crate) fn seconds(&self) -> f64 {
+        self.at.elapsed().as_secs_f64()
+    }
+
+    /// Writes the last attributes and ends the span.
+    pub(crate) fn end(&self, attributes: Vec<KeyValue>, error: Option<&KeyValue>) {
+        let span = self.context.span();
+        if self.recording {
+            span.set_attributes(attributes);
+            if let Some(error) = error {
+                span.set_attribute(error.clone());
+                span.set_status(Status::error(""));
+            }
+        }
+        span.end();
+    }
+}
+
+/// The same text, cheap to clone.
+pub(crate) fn shared(text: StringValue) -> StringValue {
+    Arc::<str>::from(text.as_str()).into()
+}
+
+pub(crate) fn error(kind: StringValue) -> KeyValue {
+    KeyValue::new(names::ERROR_TYPE, kind)
+}
