@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Rig, attribute, body, gzip, request, span, start, text, until, zstd};
-use costflame_collector::ReceiverConfig;
+use costflame_collector::{CommitConfig, ReceiverConfig};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceResponse,
     common::v1::{AnyValue, ArrayValue, any_value::Value},
@@ -211,6 +211,30 @@ async fn without_room_a_request_waits_and_is_then_refused_with_a_delay() {
     drop(hog);
     until(|| rig.metric("costflame_inflight_bytes") == 0).await;
     assert_eq!(send(&rig, "identity", body(&["a"])).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_large_request_that_finds_no_room_in_the_queue_is_refused_with_a_delay() {
+    let commit = CommitConfig {
+        queue_bytes: 1 << 20,
+        ..CommitConfig::default()
+    };
+    let config = ReceiverConfig {
+        commit,
+        admission_wait: Duration::from_millis(50),
+        ..ReceiverConfig::default()
+    };
+    let rig = start(config).await;
+    let turns = rig.ledger.turns.acquire_many(64).await.unwrap();
+    let many = request((0..20_000).map(|index| span(index, "step")).collect()).encode_to_vec();
+    assert_eq!(send(&rig, "identity", many.clone()).await.status(), 503);
+    assert_eq!(
+        rig.metric("costflame_requests_refused_total{reason=\"queue_full\"}"),
+        1
+    );
+    drop(turns);
+    until(|| rig.metric("costflame_queue_bytes") == 0).await;
+    assert_eq!(send(&rig, "identity", many).await.status(), 200);
 }
 
 #[tokio::test]

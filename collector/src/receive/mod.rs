@@ -25,16 +25,13 @@ pub use status::Refusal;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::{DefaultBodyLimit, Request},
-    routing::any,
-};
+use axum::{Router, extract::Request, routing::any};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tower_http::compression::CompressionLayer;
 
 /// Every path of OTLP over both transports, and `grpc.health.v1`.
 pub(crate) fn router(receiver: &Arc<Receiver>, health: HealthServer<impl Health>) -> Router {
+    let gzip = CompressionLayer::new().no_br().no_deflate().no_zstd();
     let mut router = Router::new();
     for export in EXPORTS {
         let (over_http, over_grpc) = (receiver.clone(), receiver.clone());
@@ -44,7 +41,7 @@ pub(crate) fn router(receiver: &Arc<Receiver>, health: HealthServer<impl Health>
                 any(move |request: Request| async move {
                     http::export(&over_http, export, request).await
                 })
-                .layer(CompressionLayer::new()),
+                .layer(gzip.clone()),
             )
             .route(
                 export.grpc_path,
@@ -62,5 +59,4 @@ pub(crate) fn router(receiver: &Arc<Receiver>, health: HealthServer<impl Health>
             }
             http::not_found(&other, request).await
         })
-        .layer(DefaultBodyLimit::disable())
 }
