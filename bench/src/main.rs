@@ -44,7 +44,7 @@ impl Options {
 async fn main() -> Result<()> {
     let options = Options::parse();
     let mut figures = Figures::default();
-    read::measure(&mut figures, options.seconds(2, 10));
+    read::measure(&mut figures, options.seconds(2, 10))?;
     for database in [Database::sqlite()?, Database::postgres()] {
         let load = Ingest {
             connections: options.connections,

@@ -292,6 +292,6 @@ impl CommitError {
     /// True when the rows are to blame. Everything else is the database's state, which an operator
     /// can mend while the clients keep their spans.
     fn is_poison(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Refused(_)))
+        matches!(self, Self::Store(StoreError::BadValue(_)))
     }
 }

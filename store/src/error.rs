@@ -43,7 +43,11 @@ pub enum StoreError {
     /// The lane belongs to another collector now; lease again.
     #[error("lane {0} is settled by another collector now")]
     Fenced(i16),
-    /// The database refused a statement.
+    /// A value that the database will never take: the rows are to blame, not its state.
+    #[error("the database cannot hold a value: {0}")]
+    BadValue(String),
+    /// The database refused a statement, as when a table, a partition or a permission is missing. It may take the same rows
+    /// once an operator has mended that.
     #[error("the database refused a statement: {0}")]
     Refused(String),
 }
@@ -64,6 +68,7 @@ impl StoreError {
             | Self::Migration(_)
             | Self::Corrupt(_)
             | Self::Fenced(_)
+            | Self::BadValue(_)
             | Self::Refused(_) => false,
         }
     }
@@ -89,6 +94,7 @@ impl From<sqlx::Error> for StoreError {
             E::Protocol(text) => Self::Unreachable(text),
             E::Configuration(error) => Self::BadUrl(error.to_string()),
             E::ColumnDecode { index, source } => Self::corrupt(&index, source),
+            E::Encode(error) => Self::BadValue(error.to_string()),
             E::Decode(error) => Self::Corrupt(error.to_string()),
             E::Migrate(error) => Self::from(*error),
             other => Self::Refused(other.to_string()),
@@ -129,10 +135,14 @@ fn from_postgres(code: &str, text: String) -> StoreError {
         "53100" => StoreError::DiskFull,
         "25006" => StoreError::ReadOnly(text),
         "XX001" | "XX002" => StoreError::Corrupt(text),
+        // Also what a row hears that no partition takes, which a check of a column never is: the schema has none.
+        "23514" => StoreError::Refused(text),
         // Connections, authorization, missing database, lack of resources, shutdown, system errors.
         _ if matches!(code.get(..2), Some("08" | "28" | "3D" | "53" | "57" | "58")) => {
             StoreError::Unreachable(text)
         }
+        // Data exceptions, integrity constraints, limits of a row or an index entry.
+        _ if matches!(code.get(..2), Some("22" | "23" | "54")) => StoreError::BadValue(text),
         _ => StoreError::Refused(text),
     }
 }
@@ -146,6 +156,7 @@ fn from_sqlite(code: &str, text: String) -> StoreError {
         10 | 14 => StoreError::Unreachable(text),
         11 | 26 => StoreError::Corrupt(text),
         13 => StoreError::DiskFull,
+        18 | 19 | 20 => StoreError::BadValue(text),
         _ => StoreError::Refused(text),
     }
 }

@@ -1,11 +1,11 @@
 //! `cargo xtask bench`: the benchmarks, their figures as text and as JSON.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::Command};
 
 use anyhow::Result;
 use clap::Args;
 
-use crate::run::{self, cargo};
+use crate::run::{self, cargo, root};
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -22,12 +22,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     run::run(&mut cargo(&[
         "build",
         "--release",
-        "--bin",
-        "costflame",
+        "--bins",
         "--package",
         "costflame",
+        "--package",
+        "costflame-bench",
     ]))?;
-    let mut bench = cargo(&["run", "--release", "--package", "costflame-bench", "--"]);
+    let mut bench = Command::new(root().join("target/release/costflame-bench"));
     if options.quick {
         bench.arg("--quick");
     }

@@ -16,7 +16,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let test = [
         "test",
-        "--release",
+        "--workspace",
         "--test",
         "crash",
         "--",

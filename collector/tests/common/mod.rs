@@ -90,7 +90,7 @@ impl Landing for Ledger {
         match *self.mode.lock().unwrap() {
             Mode::Down => return Err(StoreError::Unreachable("connection refused".into())),
             Mode::Poison(name) if rows.iter().any(|row| &*row.span.label == name) => {
-                return Err(StoreError::Refused("invalid value".into()));
+                return Err(StoreError::BadValue("invalid value".into()));
             }
             _ => {}
         }

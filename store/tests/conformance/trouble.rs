@@ -6,7 +6,11 @@ use tempfile::TempDir;
 
 use crate::support::{Database, call, key, plain, settle, verify};
 
-crate::on_both!(a_newer_schema_is_refused, changed_rows_are_found);
+crate::on_both!(
+    a_newer_schema_is_refused,
+    a_missing_table_is_not_the_rows_fault,
+    changed_rows_are_found
+);
 
 async fn connect(url: &str) -> Result<Store, StoreError> {
     Store::connect(url, &Options::default()).await
@@ -119,6 +123,16 @@ async fn a_newer_schema_is_refused(db: Database) {
     let error = connect(&db.url).await.unwrap_err();
     assert!(matches!(error, StoreError::NewerSchema(9999)), "{error}");
     assert!(!error.is_retryable());
+}
+
+async fn a_missing_table_is_not_the_rows_fault(db: Database) {
+    let store = connect(&db.url).await.unwrap();
+    meddle(&db, "ALTER TABLE dirty RENAME TO elsewhere").await;
+    let error = store.commit(&[plain(1, 1, 0)], &[]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "{error}");
+    meddle(&db, "ALTER TABLE elsewhere RENAME TO dirty").await;
+    store.commit(&[plain(1, 1, 0)], &[]).await.unwrap();
+    assert_eq!(store.landed(key(1)).await.unwrap().len(), 1);
 }
 
 async fn changed_rows_are_found(db: Database) {
