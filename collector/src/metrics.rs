@@ -136,7 +136,7 @@ impl Metrics {
         );
         to.register(
             "records_unused",
-            "Log records and metric points received and not used yet",
+            "Log records that report no model call, and metric points",
             self.unused.clone(),
         );
         to.register("commits", "Transactions tried", self.commits.clone());

@@ -14,7 +14,7 @@ use crate::{
     identity::{ResponseKey, response_key},
     nearest::Nearest,
     order::{Forest, Parent, call_of},
-    usage_match::{classes, repeats},
+    usage_match::{classes, repeats, same},
 };
 
 /// Why a call does not count. What was left out stays visible.
@@ -270,6 +270,38 @@ fn wrappers<R: AsRef<Span>>(
             Some(siblings) => siblings.with(near, usage),
         });
     }
+}
+
+/// Of the spans of one call the one that counts gives the place. What it does not know of the usage, fees of tools and
+/// lifetimes of cache writes above all, it takes from one that it stands for.
+pub(crate) fn complete<R: AsRef<Span>>(rows: &[R], forest: &mut Forest, states: &[State]) {
+    for node in 0..states.len() {
+        let State::Out {
+            rule: Rule::Wrapper | Rule::SameResponse,
+            by,
+        } = states[node]
+        else {
+            continue;
+        };
+        let call = |node: usize| call_of(rows[forest.nodes[node].source].as_ref());
+        let knows_more = call(node)
+            .zip(call(by))
+            .is_some_and(|(outer, inner)| completes(outer, inner));
+        if knows_more && states[by] == State::Counts {
+            forest.nodes[by].source = forest.nodes[node].source;
+        }
+    }
+}
+
+/// True when `outer` is the same usage in more classes at the same provider's prices, or the only one with a price.
+fn completes(outer: &Call, inner: &Call) -> bool {
+    let (mine, theirs) = (classes(&outer.usage), classes(&inner.usage));
+    let says_more = match (outer.cost, inner.cost) {
+        (Some(_), None) => mine >= theirs,
+        (Some(_), Some(_)) => mine > theirs && outer.provider == inner.provider,
+        (None, _) => false,
+    };
+    says_more && same(&outer.usage, &inner.usage)
 }
 
 /// The call below that `outer` repeats, or the first of those that it sums.

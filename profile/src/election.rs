@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::HashSet};
 use crate::{
     Claim, Identity, Rule, SpanId, TraceId, Twin,
     pairs::{PAIRS, Pair},
-    usage_match::same,
+    usage_match::{repeats, same},
 };
 
 /// Claims by usage farther apart than this never meet: a bucket may be elected in parts that lie
@@ -170,7 +170,7 @@ fn matches<'a>(
         let latest = out.claim.end_us.saturating_add(pair.gap_us);
         let mut at = free.from(first);
         while at < inner.len() && inner[at].claim.start_us <= latest {
-            if !ended_before(pair, inner[at], out) && likeness(out, inner[at]) == wanted {
+            if !ended_before(pair, inner[at], out) && likeness(pair, out, inner[at]) == wanted {
                 free.take(at);
                 found.push((*out, inner[at]));
                 return false;
@@ -221,9 +221,11 @@ enum Likeness {
     Different,
 }
 
-fn likeness(outer: &Candidate, inner: &Candidate) -> Likeness {
+fn likeness(pair: &Pair, outer: &Candidate, inner: &Candidate) -> Likeness {
     let (a, b) = (outer.twin, inner.twin);
-    if !same(&a.usage, &b.usage) {
+    let lacks_parts =
+        || pair.session && (repeats(&a.usage, &b.usage) || repeats(&b.usage, &a.usage));
+    if !same(&a.usage, &b.usage) && !lacks_parts() {
         return Likeness::Different;
     }
     let known = |models: [u64; 2]| models.into_iter().filter(|model| *model != 0);
@@ -241,7 +243,9 @@ fn likeness(outer: &Candidate, inner: &Candidate) -> Likeness {
         || a.links.contains(&inner.claim.trace_id)
         || b.links.contains(&outer.claim.trace_id);
     let process = (linked || (a.process_known && b.process_known)).then_some(true);
-    match [model, operation, process] {
+    // What a log record or its span leaves out of a call of one session contradicts nothing.
+    let silence = pair.session.then_some(true);
+    match [model.or(silence), operation.or(silence), process] {
         [Some(true), Some(true), Some(true)] => Likeness::Same,
         known if known.contains(&Some(false)) => Likeness::Different,
         _ => Likeness::Doubtful,

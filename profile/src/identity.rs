@@ -1,14 +1,14 @@
 //! What makes two spans one call across traces: the provider's response id, or, where an emitter
 //! drops it, everything else that is known ([`Twin`]).
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use costflame_pricing::Usage;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Call, Span, SpanId, SpanKind, TraceId,
-    pairs::{scope_name, sides},
+    Call, Signal, Span, SpanId, SpanKind, TraceId,
+    pairs::{by_session, scope_name, sides},
     usage_match::classes,
 };
 
@@ -31,6 +31,7 @@ impl fmt::Debug for Identity {
 impl Identity {
     const RESPONSE: u8 = 1;
     const USAGE: u8 = 2;
+    const SESSION: u8 = 3;
 
     fn of(kind: u8, project: i32, parts: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new();
@@ -65,6 +66,12 @@ impl Identity {
             ],
         )
     }
+
+    /// Calls of this input from one session.
+    fn of_session(project: i32, session: &str, usage: &Usage) -> Self {
+        let input = usage.total_input().to_le_bytes();
+        Self::of(Self::SESSION, project, &[session.as_bytes(), &input])
+    }
 }
 
 /// One call's claim to be the one that counts among all with the same identity.
@@ -94,7 +101,7 @@ pub struct Claim {
 pub struct Twin {
     /// Instrumentation scope name.
     pub scope: crate::Text,
-    /// The identity holds a process, not only a service.
+    /// The identity holds a process or a session, not only a service.
     pub process_known: bool,
     /// Traces the span links to.
     pub links: Vec<TraceId>,
@@ -142,11 +149,13 @@ pub fn standing(span: &Span, call: &Call) -> u8 {
 /// The claims of a call: by response id, by usage, both or none.
 ///
 /// A call whose response id is missing or not one ([`response_id`]) and whose emitter is not listed has none. One that
-/// another span of its trace stands for (`counted` = false) claims only what a listed outer emitter may repeat.
+/// another span of its trace stands for (`counted` = false) claims only what a listed outer emitter may repeat. `session` is
+/// its own or the one it inherits.
 pub fn claims<'a>(
     project: i32,
     span: &'a Span,
     call: &'a Call,
+    session: Option<&str>,
     counted: bool,
 ) -> impl Iterator<Item = Claim> + 'a {
     let claim = |identity, twin| Claim {
@@ -161,13 +170,18 @@ pub fn claims<'a>(
     let by_response = response_id(call)
         .filter(|_| counted)
         .map(|id| claim(Identity::of_response(project, id), None));
-    let scope = scope_name(&span.emitter);
-    let (outer, inner) = sides(scope);
+    let scope = scope(span);
+    let (outer, inner) = sides(&scope);
     let detaches = !call.usage.is_zero() && (inner || (outer && counted));
+    let session = session.filter(|_| by_session(&scope));
+    let identity = match session {
+        Some(session) => Identity::of_session(project, session, &call.usage),
+        None => Identity::of_usage(project, span, &call.usage),
+    };
     let by_usage = detaches.then(|| {
         let twin = Twin {
-            scope: scope.into(),
-            process_known: span.instance.is_some(),
+            scope: scope.as_ref().into(),
+            process_known: session.is_some() || span.instance.is_some(),
             links: span.links.clone(),
             usage: call.usage,
             operation: Operation::of(call),
@@ -178,9 +192,32 @@ pub fn claims<'a>(
             }),
             response: response_id(call).map(|id| xxh3(id.as_bytes())),
         };
-        claim(Identity::of_usage(project, span, &call.usage), Some(twin))
+        claim(identity, Some(twin))
     });
     by_response.into_iter().chain(by_usage)
+}
+
+/// The name by which an emitter is listed.
+fn scope(span: &Span) -> Cow<'_, str> {
+    let name = scope_name(&span.emitter);
+    match span.signal {
+        Signal::Log => Cow::Owned(format!("log:{name}")),
+        Signal::Span | Signal::Metric => Cow::Borrowed(name),
+    }
+}
+
+/// False when the models of two calls are known and are two.
+pub(crate) fn same_model(a: &Call, b: &Call) -> bool {
+    let names = |call: &Call| {
+        let models = [&call.request_model, &call.response_model];
+        models
+            .into_iter()
+            .flatten()
+            .map(|model| undated(model))
+            .collect::<Vec<_>>()
+    };
+    let (mine, theirs) = (names(a), names(b));
+    mine.is_empty() || theirs.is_empty() || mine.iter().any(|name| theirs.contains(name))
 }
 
 fn xxh3(bytes: &[u8]) -> u64 {

@@ -12,6 +12,7 @@ pub mod election;
 pub mod export;
 pub mod frame;
 pub mod identity;
+mod join;
 pub mod metrics;
 mod nearest;
 mod order;

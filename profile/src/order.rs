@@ -5,9 +5,12 @@
 
 use std::cmp::Reverse;
 
-use crate::{Call, Role, Signal, Span, SpanId, usage_match::classes};
+use crate::{
+    Call, Role, Signal, Span, SpanId,
+    join::{join_logs, knows},
+};
 
-/// One span id of the trace: the row that gives its place, and the row that gives its usage.
+/// One span of the trace, or a log record that joins none: the row that gives its place, and the row that gives its usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
     pub(crate) place: usize,
@@ -72,6 +75,7 @@ impl Forest {
             .collect();
         let start = |node: &Node| (span(node.place).start_us, span(node.place).span_id);
         nodes.sort_unstable_by_key(start);
+        join_logs(rows, &mut nodes);
 
         let mut ids: Vec<(SpanId, usize)> = nodes
             .iter()
@@ -124,16 +128,12 @@ impl Forest {
     }
 }
 
-/// Of the rows of one span id, the one whose usage is the most detailed; a span before a log.
+/// Of the rows of one span id, the one that knows most of the call; a span before a log.
 fn source_of<'a>(same: &[usize], span: impl Fn(usize) -> &'a Span) -> usize {
-    let detail = |row: usize| {
-        let call = call_of(span(row));
-        (call.is_some(), call.map(|call| classes(&call.usage)))
-    };
     same.iter()
         .copied()
         .rev()
-        .max_by_key(|&row| detail(row))
+        .max_by_key(|&row| call_of(span(row)).map(knows))
         .unwrap_or(same[0])
 }
 

@@ -6,7 +6,7 @@ use costflame_pricing::{Flag, Flags, Usage, UsdSum};
 
 use crate::{
     Attribution, Call, Claim, FrameKind, PathId, PathRow, Role, Rule, Span, SpanId, Text,
-    counting::{State, count},
+    counting::{State, complete, count},
     identity::claims,
     order::{Forest, Parent, canonical},
     place::place,
@@ -109,8 +109,9 @@ pub struct TraceSummary {
 /// it still has a path. n log n in the number of rows, without recursion.
 pub fn settle<R: AsRef<Span>>(project: i32, rows: Vec<R>) -> Settled<R> {
     let rows = canonical(rows);
-    let forest = Forest::of(&rows);
+    let mut forest = Forest::of(&rows);
     let states = count(&rows, &forest);
+    complete(&rows, &mut forest, &states);
     let mut places = place(project, &rows, &forest, &states);
     let calls: Vec<SettledCall> = states
         .iter()
@@ -133,7 +134,10 @@ pub fn settle<R: AsRef<Span>>(project: i32, rows: Vec<R>) -> Settled<R> {
             }
             let claims = match (&source.call, excluded.map(|why| why.rule)) {
                 (None, _) | (_, Some(Rule::Aggregate)) => Vec::new(),
-                (Some(call), rule) => claims(project, span, call, rule.is_none()).collect(),
+                (Some(call), rule) => {
+                    let session = place.attribution.session.as_deref();
+                    claims(project, span, call, session, rule.is_none()).collect()
+                }
             };
             Some(SettledCall {
                 span: node.place,

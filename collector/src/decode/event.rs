@@ -1,6 +1,6 @@
 //! A span event, read when a dialect asks for it.
 
-use super::{span::Value, traces::microseconds, value::entries, wire::Reader};
+use super::{envelope::microseconds, span::Value, value::entries, wire::Reader};
 
 /// Name, time (microseconds since 1970 UTC) and attributes of one of [`Span::events`](super::Span::events).
 /// A name that is not UTF-8 is read as empty. `None` if the bytes are not an event.

@@ -1,14 +1,16 @@
 //! Bytes to our own span type, once, at the edge.
 //!
 //! A request is inflated ([`inflate`]), turned into protobuf if it is JSON ([`json_to_protobuf`]), checked as a whole and
-//! walked span by span ([`walk_traces`]); logs and metrics are counted ([`count_records`]). Every bound is in [`Limits`],
+//! walked span by span ([`walk_traces`]) or log record by log record ([`walk_logs`]); metrics are counted ([`count_records`]). Every bound is in [`Limits`],
 //! every refusal in [`Outcome`] or [`DecodeError`].
 
 mod check;
 pub mod compression;
+mod envelope;
 mod event;
 mod json;
 pub mod limits;
+pub mod logs;
 pub mod outcome;
 mod records;
 mod schema;
@@ -21,8 +23,9 @@ pub use compression::{Encoding, InflateError, inflate};
 pub use event::event;
 pub use json::json_to_protobuf;
 pub use limits::Limits;
+pub use logs::walk_logs;
 pub use outcome::{Adjustment, DecodeError, Outcome, Reason};
 pub use records::count_records;
-pub use span::{Attributes, Resource, Scope, Span, Status, Value};
+pub use span::{Attributes, LogRecord, Resource, Scope, Span, Status, Value};
 pub use traces::walk_traces;
 pub use value::Count;

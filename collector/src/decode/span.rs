@@ -109,3 +109,18 @@ pub struct Span<'a> {
     /// OTLP flags.
     pub flags: u32,
 }
+
+/// One log record: a trace or span id that is missing, zero or of another length is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LogRecord<'a> {
+    /// The trace it was written in.
+    pub trace_id: Option<TraceId>,
+    /// The span it was written in.
+    pub span_id: Option<SpanId>,
+    /// When it happened, else when it was observed; microseconds since 1970 UTC.
+    pub time_us: i64,
+    /// Name of the event; empty if none.
+    pub event_name: &'a str,
+    /// Attributes, then the entries of a body that is a map.
+    pub attributes: Attributes<'a>,
+}

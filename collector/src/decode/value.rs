@@ -180,7 +180,7 @@ fn merge<'a>(old: Value<'a>, new: Value<'a>) -> Value<'a> {
 }
 
 /// Reads an `AnyValue`. Text that is not UTF-8 becomes [`Value::Bytes`]: emitters cut long prompts inside a character.
-fn any_value(reader: Reader<'_>) -> Result<Value<'_>, WireError> {
+pub(super) fn any_value(reader: Reader<'_>) -> Result<Value<'_>, WireError> {
     read_any(reader, &mut false)
 }
 

@@ -1,11 +1,11 @@
-//! Claude Code's spans: the numbers of the Messages API under plain names.
+//! Claude Code: the numbers of the Messages API under plain names.
 
 use costflame_profile::FrameKind;
 
 use super::{
     Dialect,
     evidence::{Evidence, Recognised},
-    slots::Slot::{self, CacheRead, CacheWrite, Input, Output, ResponseId, Speed},
+    slots::Slot::{self, CacheRead, CacheWrite, Input, Output, ReportedCost, ResponseId, Speed},
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
@@ -19,6 +19,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("cache_creation_tokens", CacheWrite),
         ("request_id", ResponseId),
         ("speed", Speed),
+        ("cost_usd", ReportedCost),
         ("span.type", Slot::Telltale),
     ],
     read,

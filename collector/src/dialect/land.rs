@@ -12,10 +12,10 @@ use super::{
     evidence::{self, ModelCall, Recognised},
     frame,
     interner::Interner,
-    recognise,
+    log, recognise,
     slots::{Slot, Slots},
 };
-use crate::decode::{Attributes, Resource, Scope, Span, Status, Value};
+use crate::decode::{Attributes, LogRecord, Resource, Scope, Span, Status, Value};
 
 /// Longest model, provider, operation or id in bytes.
 const MAX_TEXT: usize = 256;
@@ -88,11 +88,55 @@ impl<'c> Lander<'c> {
     ) -> (ProfileSpan, Option<Receipt>) {
         let slots = Slots::read(span.attributes);
         let recognised = recognise(scope, span, &slots);
-        let (kind, raw) = frame::of(&recognised, span, &slots);
+        self.landed(Signal::Span, resource, scope, span, &slots, &recognised)
+    }
+
+    /// The row of a log record that reports a model call; `None` for every other record.
+    #[must_use]
+    pub fn land_log(
+        &mut self,
+        resource: &Resource<'_>,
+        scope: &Scope<'_>,
+        record: &LogRecord<'_>,
+        project: i32,
+        received_us: i64,
+    ) -> Option<LandingRow> {
+        let event = log::Event::of(scope, record)?;
+        let slots = Slots::read(record.attributes);
+        let mut span = log::as_span(record);
+        let recognised = log::recognise(event, scope, &span, &slots)?;
+        self.know(resource);
+        let (service, session) = self
+            .resource
+            .as_ref()
+            .map(|known| (&*known.service, known.attribution.session.as_deref()))
+            .unwrap_or_default();
+        let session = slots.text(Slot::Session).or(session);
+        (span.trace_id, span.span_id) = log::ids(record, scope, service, session);
+        span.parent_span_id = record.span_id.filter(|_| record.trace_id.is_some());
+        let (span, receipt) = self.landed(Signal::Log, resource, scope, &span, &slots, &recognised);
+        Some(LandingRow {
+            project,
+            received_us,
+            span,
+            receipt,
+        })
+    }
+
+    fn landed(
+        &mut self,
+        signal: Signal,
+        resource: &Resource<'_>,
+        scope: &Scope<'_>,
+        span: &Span<'_>,
+        slots: &Slots<'_>,
+        recognised: &Recognised<'_>,
+    ) -> (ProfileSpan, Option<Receipt>) {
+        let (kind, raw) = frame::of(recognised, span, slots);
         let label = self.texts.label(&raw);
         let emitter = self.emitter(scope);
         self.know(resource);
-        let attribution = self.attribution(span, &slots, &recognised, &label);
+        let attribution = self.attribution(span, slots, recognised, &label);
         let (call, receipt) = recognised
             .call
             .as_ref()
@@ -116,7 +160,7 @@ impl<'c> Lander<'c> {
             role: recognised.role,
             call,
             attribution,
-            signal: Signal::Span,
+            signal,
             emitter,
             instance,
             links: span.links.to_vec(),

@@ -26,6 +26,7 @@ mod haystack;
 mod langfuse;
 mod langsmith;
 mod litellm;
+mod log;
 mod logfire;
 mod mlflow;
 mod openinference;

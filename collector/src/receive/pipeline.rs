@@ -122,7 +122,7 @@ impl Receiver {
         let message = self.message(signal, payload).await?;
         match signal {
             Signal::Span => self.traces(message).await,
-            Signal::Log => self.count(signal, "logs", message).await,
+            Signal::Log => self.logs(message).await,
             Signal::Metric => self.count(signal, "metrics", message).await,
         }
     }
@@ -195,51 +195,68 @@ impl Receiver {
     }
 
     async fn traces(&self, message: Held) -> Result<Accepted, Refusal> {
+        let walk = |body: &[u8], limits: &Limits, lander: &mut Lander<'_>, rows: &mut Rows| {
+            let received_us = now_us();
+            decode::walk_traces(body, limits, |resource, scope, span| {
+                rows.add(|| Some(lander.land(resource, scope, span, PROJECT, received_us)));
+            })
+        };
+        let (outcome, landed) = self.land(message, walk).await?;
+        self.metrics.walked(&outcome);
+        self.answer(&outcome, landed.pending).await
+    }
+
+    /// Records that report a model call are kept like spans; the others are counted.
+    async fn logs(&self, message: Held) -> Result<Accepted, Refusal> {
+        let walk = |body: &[u8], limits: &Limits, lander: &mut Lander<'_>, rows: &mut Rows| {
+            let received_us = now_us();
+            decode::walk_logs(body, limits, |resource, scope, record| {
+                rows.add(|| lander.land_log(resource, scope, record, PROJECT, received_us));
+            })
+        };
+        let (records, landed) = self.land(message, walk).await?;
+        self.metrics
+            .unused("logs", records.saturating_sub(landed.rows));
+        self.answer(&Outcome::default(), landed.pending).await
+    }
+
+    /// Walks a message on a worker and commits what it lands, chunk by chunk.
+    async fn land<T: Send + 'static>(
+        &self,
+        message: Held,
+        walk: impl FnOnce(&[u8], &Limits, &mut Lander<'_>, &mut Rows) -> Result<T, DecodeError>
+        + Send
+        + 'static,
+    ) -> Result<(T, Landed), Refusal> {
         let (chunks, mut walked) = mpsc::channel(1);
-        let walk = self.walk(message, chunks);
+        let (limits, catalog) = (self.limits.clone(), self.catalog.load_full());
+        let walk = self.work(move || {
+            let mut rows = Rows {
+                waiting: Vec::new(),
+                chunks,
+            };
+            let result = walk(
+                &message.bytes,
+                &limits,
+                &mut Lander::new(&catalog),
+                &mut rows,
+            );
+            rows.send();
+            result
+        });
         let commit = async {
-            let mut pending = Vec::new();
+            let mut landed = Landed::default();
             while let Some(rows) = walked.recv().await {
                 self.metrics.recognised(&rows);
-                pending.push(self.committer.submit(rows).await?);
+                landed.rows += rows.len() as u64;
+                landed.pending.push(self.committer.submit(rows).await?);
             }
             // Nothing more comes, or nothing more is wanted: the walk ends either way.
             drop(walked);
-            Ok::<_, Refusal>(pending)
+            Ok::<_, Refusal>(landed)
         };
-        let (outcome, pending) = tokio::join!(walk, commit);
-        let outcome = outcome??;
-        self.metrics.walked(&outcome);
-        self.answer(&outcome, pending?).await
-    }
-
-    /// Walks the spans on a worker, in chunks of rows.
-    async fn walk(
-        &self,
-        message: Held,
-        chunks: mpsc::Sender<Vec<LandingRow>>,
-    ) -> Result<Result<Outcome, DecodeError>, Refusal> {
-        let (limits, catalog) = (self.limits.clone(), self.catalog.load_full());
-        let received_us = now_us();
-        self.work(move || {
-            let mut lander = Lander::new(&catalog);
-            let mut rows = Vec::new();
-            let outcome = decode::walk_traces(&message.bytes, &limits, |resource, scope, span| {
-                if chunks.is_closed() {
-                    return;
-                }
-                rows.push(lander.land(resource, scope, span, PROJECT, received_us));
-                if rows.len() == CHUNK_ROWS {
-                    // When nobody takes them, the request has been refused already.
-                    let _ = chunks.blocking_send(std::mem::take(&mut rows));
-                }
-            });
-            if !rows.is_empty() {
-                let _ = chunks.blocking_send(rows);
-            }
-            outcome
-        })
-        .await
+        let (walked, landed) = tokio::join!(walk, commit);
+        Ok((walked??, landed?))
     }
 
     async fn answer(&self, outcome: &Outcome, pending: Vec<Pending>) -> Result<Accepted, Refusal> {
@@ -264,7 +281,7 @@ impl Receiver {
         })
     }
 
-    /// Logs and metrics are read, counted and not used yet.
+    /// Metrics are read, counted and not used: usage that they sum is reported call by call elsewhere.
     async fn count(
         &self,
         signal: Signal,
@@ -292,6 +309,39 @@ impl Receiver {
             Refusal::Internal
         })
     }
+}
+
+/// Rows of one request on their way to the committer.
+struct Rows {
+    waiting: Vec<LandingRow>,
+    chunks: mpsc::Sender<Vec<LandingRow>>,
+}
+
+impl Rows {
+    /// Adds a row, unless the request has been refused already and nobody takes it.
+    fn add(&mut self, row: impl FnOnce() -> Option<LandingRow>) {
+        if self.chunks.is_closed() {
+            return;
+        }
+        self.waiting.extend(row());
+        if self.waiting.len() == CHUNK_ROWS {
+            self.send();
+        }
+    }
+
+    fn send(&mut self) {
+        if !self.waiting.is_empty() {
+            // When nobody takes them, the request has been refused already.
+            let _ = self.chunks.blocking_send(std::mem::take(&mut self.waiting));
+        }
+    }
+}
+
+/// What was handed to the committer.
+#[derive(Default)]
+struct Landed {
+    rows: u64,
+    pending: Vec<Pending>,
 }
 
 /// The decompressed size that the sender claims, if the format has a place for it. A hint only.

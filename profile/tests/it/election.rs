@@ -32,7 +32,14 @@ fn lone(number: u64, emitter: &str, usage: Usage) -> Span {
 
 fn claims_of(spans: &[Span]) -> Vec<Claim> {
     let of = |span: &Span| {
-        claims(PROJECT, span, span.call.as_ref().expect("a call"), true).collect::<Vec<_>>()
+        claims(
+            PROJECT,
+            span,
+            span.call.as_ref().expect("a call"),
+            span.attribution.session.as_deref(),
+            true,
+        )
+        .collect::<Vec<_>>()
     };
     spans.iter().flat_map(of).collect()
 }
@@ -111,10 +118,16 @@ fn one_response_id_in_two_traces_is_one_call() {
 fn response_ids_of_other_projects_are_other_calls() {
     let span = lone(1, "a", tokens(1, 1)).response("msg_0160b394813194f903ec2d85");
     let of = |project| {
-        claims(project, &span, span.call.as_ref().expect("a call"), true)
-            .next()
-            .expect("a claim")
-            .identity
+        claims(
+            project,
+            &span,
+            span.call.as_ref().expect("a call"),
+            None,
+            true,
+        )
+        .next()
+        .expect("a claim")
+        .identity
     };
     assert_ne!(of(1), of(2));
 }

@@ -5,5 +5,6 @@ mod common;
 mod counting;
 mod election;
 mod forest;
+mod join;
 mod properties;
 mod tree;
