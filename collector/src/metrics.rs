@@ -126,7 +126,7 @@ impl Metrics {
         );
         to.register(
             "spans_committed",
-            "Spans made durable, repetitions included",
+            "Spans, and log records of calls, made durable, repetitions included",
             self.committed.clone(),
         );
         to.register(

@@ -4,13 +4,14 @@
 
 mod common;
 
-use common::{Mode, Rig, body, gzip, request, span, start, zstd};
+use common::{Mode, Rig, attribute, body, gzip, request, span, start, text, zstd};
 use costflame_collector::ReceiverConfig;
 use opentelemetry_proto::tonic::collector::{
     logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse},
     metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse},
     trace::v1::ExportTraceServiceResponse,
 };
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message as _;
 use reqwest::{Client, Response};
@@ -374,6 +375,43 @@ async fn a_database_outage_is_503_with_retry_after_and_ends_by_itself() {
         tokio::task::yield_now().await;
     }
     assert_eq!(rig.ledger.names(), ["a"]);
+}
+
+#[tokio::test]
+async fn a_log_record_of_a_model_call_is_committed_before_the_answer() {
+    let rig = rig().await;
+    let attributes = vec![
+        attribute("event.name", text("claude_code.api_request")),
+        attribute("model", text("claude-sonnet-4-5")),
+        attribute("input_tokens", Any::IntValue(10)),
+        attribute("output_tokens", Any::IntValue(2)),
+    ];
+    let record = LogRecord {
+        attributes,
+        ..LogRecord::default()
+    };
+    let logs = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            scope_logs: vec![ScopeLogs {
+                log_records: vec![record.clone(), record, LogRecord::default()],
+                ..ScopeLogs::default()
+            }],
+            ..ResourceLogs::default()
+        }],
+    };
+    let response = post(&rig, "/v1/logs", PROTOBUF, logs.encode_to_vec()).await;
+    assert_eq!(response.status(), 200);
+    let rows = rig.ledger.rows();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        rows[0].span.span_id, rows[1].span.span_id,
+        "the same record twice"
+    );
+    let unused = "costflame_records_unused_total{signal=\"logs\"}";
+    assert_eq!(rig.metric(unused), 1);
+    rig.ledger.set(Mode::Down);
+    let response = post(&rig, "/v1/logs", PROTOBUF, logs.encode_to_vec()).await;
+    assert_eq!(response.status(), 503);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Pricing one call: usage × the rates in force = a receipt.
 
 use crate::{
-    Catalog, Normal, Receipt, Unpriced, Usd,
+    Catalog, Flag, Line, Normal, Receipt, Unpriced, Usd,
     catalog::prices::Context,
     quote::{Quote, unpriced},
+    receipt::Unit,
 };
 
 /// What a span says about whom to pay for a call. Every text as reported.
@@ -51,7 +52,8 @@ impl<'a> PriceRequest<'a> {
 impl Catalog {
     /// Prices one call. Never fails: what has no price says why, see [`Unpriced`].
     ///
-    /// `normal` is `None` for a call without usage. The receipt's lines add up to its cost.
+    /// `normal` is `None` for a call without usage. The receipt's lines add up to its cost. A reported cost counts only
+    /// where there is no price, as a line of its own and with [`Flag::ReportedCost`].
     #[must_use]
     pub fn price(&self, request: &PriceRequest<'_>, normal: Option<&Normal>) -> Receipt {
         let mut receipt = Receipt {
@@ -72,9 +74,32 @@ impl Catalog {
 
         let terms = self.terms(request);
         receipt.flags = receipt.flags.union(terms.resolved.flags);
-        match Quote::new(self, &terms, request) {
+        let receipt = match Quote::new(self, &terms, request) {
             Ok(quote) => quote.bill(receipt),
             Err(why) => unpriced(receipt, why),
-        }
+        };
+        as_reported(receipt)
     }
+}
+
+/// Where no price is known, the cost that the span reports is better than none: an emitter that was told what a deployment
+/// is called knows what nobody behind it can.
+fn as_reported(mut receipt: Receipt) -> Receipt {
+    let Some(Unpriced::UnknownModel | Unpriced::NoModel | Unpriced::NoRate) = receipt.unpriced
+    else {
+        return receipt;
+    };
+    let Some(cost) = receipt.reported.filter(|cost| cost.0 > 0) else {
+        return receipt;
+    };
+    receipt.lines = vec![Line {
+        unit: Unit::Request,
+        quantity: 1,
+        rate: cost.0,
+        per: 1,
+        amount: cost,
+    }];
+    (receipt.cost, receipt.unpriced, receipt.price) = (Some(cost), None, None);
+    receipt.flags.insert(Flag::ReportedCost);
+    receipt
 }

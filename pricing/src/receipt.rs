@@ -52,7 +52,7 @@ pub enum Flag {
     RequestModel = 8,
     /// A number on the span was negative, fractional, not a number or above 2⁵³ and was ignored.
     BadNumber = 9,
-    /// The cost is the reported one, chosen by setting.
+    /// The cost is the reported one, since there is no price.
     ReportedCost = 10,
     /// May be the same call as another one (law 3 f); both count.
     PossibleDuplicate = 11,

@@ -271,6 +271,36 @@ fn what_does_not_fit_is_unknown() {
 }
 
 #[test]
+fn the_reported_cost_counts_where_there_is_no_price() {
+    let reported = |name, cost| {
+        let request = PriceRequest {
+            reported_cost: Some(Usd(cost)),
+            ..model("azure", name)
+        };
+        price(request, &plain(1_000, 100))
+    };
+    let told = reported("my-deployment", 77);
+    assert_eq!((told.cost, told.unpriced), (Some(Usd(77)), None));
+    assert!(told.flags.contains(Flag::ReportedCost));
+    assert_eq!(told.lines.len(), 1);
+    assert_eq!(reported("my-deployment", 0).cost, None);
+    let known = reported("gpt-4o", 77);
+    assert!(!known.flags.contains(Flag::ReportedCost));
+    assert_ne!(known.cost, Some(Usd(77)));
+}
+
+#[test]
+fn a_correction_of_the_name_asked_for_leaves_the_model_that_served() {
+    let request = PriceRequest {
+        response_model: Some("mistral-large-2411"),
+        ..model("mistral_ai", "mistral-large-latest")
+    };
+    let receipt = price(request, &plain(1_000_000, 0));
+    assert_eq!(receipt.cost, Some(Usd(2_000_000_000_000)));
+    assert!(!receipt.flags.contains(Flag::Corrected));
+}
+
+#[test]
 fn the_reported_cost_stands_beside() {
     let reported = |cost, normal: &Normal| {
         price(

@@ -77,9 +77,9 @@ fn owners<R: AsRef<Span>>(rows: &[R], nodes: &[Node]) -> Vec<Option<usize>> {
             }
         }
     }
-    let mut owners = vec![None; nodes.len()];
+    let mut owners: Vec<Option<usize>> = vec![None; nodes.len()];
     let mut left = Vec::new();
-    for number in 0..nodes.len() {
+    for (number, owner) in owners.iter_mut().enumerate() {
         let log = span(number);
         let Some(call) = call_of(log).filter(|_| log.signal == Signal::Log) else {
             continue;
@@ -87,8 +87,8 @@ fn owners<R: AsRef<Span>>(rows: &[R], nodes: &[Node]) -> Vec<Option<usize>> {
         let around = log.parent_span_id.and_then(|parent| by_span.get(&parent));
         let around = around.filter(|(_, span)| may_be_one(span, call));
         let same_id = || response_key(call).and_then(|id| by_id.get(&id).copied());
-        owners[number] = around.map(|(node, _)| *node).or_else(same_id);
-        if owners[number].is_none() {
+        *owner = around.map(|(node, _)| *node).or_else(same_id);
+        if owner.is_none() {
             left.push((number, call));
         }
     }

@@ -3,7 +3,7 @@
 use costflame_profile::{SpanId, TraceId};
 
 use super::{
-    check::{check, count_records},
+    check::check,
     envelope::{Envelope, ReadRecord, ScopeName, id, microseconds},
     limits::Limits,
     outcome::DecodeError,
@@ -27,7 +27,6 @@ pub fn walk_logs(
     visit: impl FnMut(&Resource<'_>, &Scope<'_>, &LogRecord<'_>),
 ) -> Result<u64, DecodeError> {
     limits.check_size(body.len())?;
-    count_records(&LOGS, body, limits.max_spans_per_request)?;
     check(&LOGS, Reader::new(body), limits.depth())?;
     let mut envelope = Envelope::new(limits);
     envelope.walk(Reader::new(body), &mut Records { visit })?;

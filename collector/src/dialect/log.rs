@@ -3,9 +3,9 @@
 //! Only events that are known to report one call each are read. Others repeat: Claude Code's `subagent_completed`
 //! sums, Gemini CLI writes the details of the conventions beside its own response, without cached tokens and thoughts.
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
-
+use costflame_pricing::Accounting;
 use costflame_profile::{FrameKind, Role, SpanId, SpanKind, TraceId};
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::{
     DIALECTS, evidence,
@@ -114,6 +114,9 @@ pub(super) fn recognise<'a>(
         Event::Details => None,
     };
     call.provider = call.provider.or(agent_default);
+    if event == Event::ClaudeCode {
+        call.accounting = Accounting::EmitterExclusive;
+    }
     if event == Event::Gemini {
         // What tools put into the prompt and thoughts are neither in the input nor in the output.
         let tools = span.attributes.count("tool_token_count").number();
@@ -188,4 +191,188 @@ fn prompt<'a>(attributes: Attributes<'a>) -> Option<&'a str> {
     attributes
         .text("prompt.id")
         .or_else(|| attributes.text("prompt_id"))
+}
+
+#[cfg(test)]
+mod tests {
+    use costflame_pricing::{Catalog, TokenClass, Usd};
+    use costflame_profile::Signal;
+    use costflame_store::LandingRow;
+
+    use super::*;
+    use crate::{
+        decode::{
+            Resource,
+            Value::{Int, Str},
+        },
+        dialect::{Lander, testing::scope},
+    };
+
+    type Pairs<'a> = Vec<(&'a str, Value<'a>)>;
+
+    fn land(scope_name: &str, attributes: &Pairs<'_>, context: Option<u8>) -> Option<LandingRow> {
+        let record = LogRecord {
+            trace_id: context.map(|id| TraceId([id; 16])),
+            span_id: context.map(|id| SpanId([id; 8])),
+            time_us: 1_795_000_000_000_000,
+            event_name: "event session.rs:1153",
+            attributes: Attributes(attributes),
+        };
+        let service = [("service.name", Str("agent"))];
+        let resource = Resource {
+            attributes: Attributes(&service),
+        };
+        Lander::new(&Catalog::embedded()).land_log(&resource, &scope(scope_name), &record, 1, 2)
+    }
+
+    fn tokens(row: &LandingRow) -> Vec<(&'static str, u64)> {
+        let usage = row.span.call.as_ref().unwrap().usage;
+        let used = TokenClass::ALL
+            .into_iter()
+            .filter(|class| usage.get(*class) > 0);
+        used.map(|class| (class.name(), usage.get(class))).collect()
+    }
+
+    fn claude(sequence: i64) -> Pairs<'static> {
+        vec![
+            ("event.name", Str("api_request")),
+            ("event.sequence", Int(sequence)),
+            ("session.id", Str("s")),
+            ("user.id", Str("u")),
+            ("prompt.id", Str("p")),
+            ("model", Str("claude-sonnet-4-5-20250929")),
+            ("input_tokens", Str("2052")),
+            ("output_tokens", Int(785)),
+            ("cache_read_tokens", Int(1280)),
+            ("cache_creation_tokens", Int(1686)),
+            ("cost_usd", Value::Double(0.0246375)),
+            ("duration_ms", Int(71)),
+            ("request_id", Str("req_011a2b2f9e595dfe7f3749d")),
+        ]
+    }
+
+    const CLAUDE: &str = "com.anthropic.claude_code.events";
+
+    #[test]
+    fn a_request_of_claude_code_is_a_call() {
+        let row = land(CLAUDE, &claude(4), Some(7)).unwrap();
+        assert_eq!(
+            (row.span.signal, row.span.kind),
+            (Signal::Log, FrameKind::Model)
+        );
+        assert_eq!(row.span.trace_id, TraceId([7; 16]));
+        assert_eq!(row.span.parent_span_id, Some(SpanId([7; 8])));
+        assert_eq!(row.span.end_us - row.span.start_us, 71_000);
+        assert_eq!(row.span.attribution.session.as_deref(), Some("s"));
+        assert_eq!(
+            tokens(&row),
+            [
+                ("input", 2052),
+                ("cache_read", 1280),
+                ("cache_write", 1686),
+                ("output", 785)
+            ]
+        );
+        let receipt = row.receipt.unwrap();
+        assert_eq!(receipt.accounting, Accounting::EmitterExclusive);
+        assert_eq!(receipt.cost, Some(Usd(24_637_500_000)));
+        assert_eq!(receipt.reported, receipt.cost);
+    }
+
+    #[test]
+    fn ids_are_stable_and_tell_records_apart() {
+        let id = |sequence, context| land(CLAUDE, &claude(sequence), context).unwrap().span;
+        assert_eq!(id(4, Some(7)), id(4, Some(7)));
+        assert_ne!(id(4, Some(7)).span_id, id(5, Some(7)).span_id);
+        // Outside of a trace, what one prompt caused is together.
+        let (one, other) = (id(4, None), id(5, None));
+        assert_eq!(one.trace_id, other.trace_id);
+        assert_ne!(one.span_id, other.span_id);
+        assert_eq!(one.parent_span_id, None);
+        let mut asked = claude(4);
+        asked[4].1 = Str("q");
+        let next = land(CLAUDE, &asked, None).unwrap().span;
+        assert_ne!(next.trace_id, one.trace_id);
+    }
+
+    #[test]
+    fn codex_says_the_usage_once_per_response() {
+        let event = |kind, more: &Pairs<'static>| {
+            let named = vec![
+                ("event.name", Str("codex.sse_event")),
+                ("event.kind", Str(kind)),
+                ("conversation.id", Str("s")),
+                ("model", Str("gpt-5")),
+            ];
+            land("codex_otel.log_only", &[named, more.clone()].concat(), None)
+        };
+        let usage = vec![
+            ("input_token_count", Str("2973")),
+            ("output_token_count", Str("1389")),
+            ("cached_token_count", Int(832)),
+            ("reasoning_token_count", Int(512)),
+            ("tool_token_count", Str("4362")),
+        ];
+        assert!(event("response.completed", &Vec::new()).is_none());
+        assert!(event("response.created", &usage).is_none());
+        let row = event("response.completed", &usage).unwrap();
+        assert_eq!(
+            tokens(&row),
+            [
+                ("input", 2141),
+                ("cache_read", 832),
+                ("output", 877),
+                ("reasoning", 512)
+            ]
+        );
+        assert_eq!(row.receipt.unwrap().cost, Some(Usd(16_670_250_000)));
+    }
+
+    #[test]
+    fn thoughts_and_tools_of_gemini_lie_beside() {
+        let mut said = vec![
+            ("event.name", Str("gemini_cli.api_response")),
+            ("session.id", Str("s")),
+            ("model", Str("gemini-2.5-pro")),
+            ("input_token_count", Int(100)),
+            ("output_token_count", Int(10)),
+            ("cached_content_token_count", Int(40)),
+            ("thoughts_token_count", Int(5)),
+            ("tool_token_count", Int(7)),
+            ("total_token_count", Int(122)),
+        ];
+        let row = land("gemini-cli", &said, None).unwrap();
+        assert_eq!(
+            tokens(&row),
+            [
+                ("input", 67),
+                ("cache_read", 40),
+                ("output", 10),
+                ("reasoning", 5)
+            ]
+        );
+        said[0].1 = Str(DETAILS);
+        assert!(
+            land("gemini-cli", &said, None).is_none(),
+            "said better beside"
+        );
+    }
+
+    #[test]
+    fn other_records_are_no_calls() {
+        let details = |usage: &[(&'static str, Value<'static>)]| {
+            let named = [
+                ("event.name", Str(DETAILS)),
+                ("gen_ai.operation.name", Str("chat")),
+                ("gen_ai.request.model", Str("gpt-4o")),
+            ];
+            land("some.library", &[&named, usage].concat(), Some(1))
+        };
+        assert!(details(&[]).is_none(), "without usage");
+        assert!(details(&[("gen_ai.usage.input_tokens", Int(3))]).is_some());
+        let mut summed = claude(1);
+        summed[0].1 = Str("subagent_completed");
+        assert!(land(CLAUDE, &summed, None).is_none());
+        assert!(land("app", &claude(1), None).is_none(), "of somebody else");
+    }
 }

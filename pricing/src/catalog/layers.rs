@@ -128,10 +128,15 @@ impl Catalog {
             .as_deref()?
             .iter()
             .filter(|matched| matched.layer == layer);
-        let entries = &self.layers[layer].entries;
+        let Layer { flag, entries } = &self.layers[layer];
         let context = request.context();
+        // Where the name that was asked for points does not matter once the model that served is known.
+        let served_is_known =
+            resolved.found.is_some() && !resolved.flags.contains(Flag::RequestModel);
+        let only_served = served_is_known && *flag == Flag::Corrected;
         matched
             .map(|matched| (&entries[matched.entry], matched.is_request))
+            .filter(|(_, is_request)| !(*is_request && only_served))
             .find(|(entry, _)| entry.holds(request.at_us) && context.fulfils(&entry.when))
     }
 
