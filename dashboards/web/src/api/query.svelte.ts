@@ -109,6 +109,7 @@ export class Query<T> {
 
 /** The request without its instants: "the last seven days" stays the same question while time passes. */
 function questionOf(path: string): string {
+  if (!path.includes('from=')) return path
   const { range, compare } = router.view
   return `${path.replace(/\bfrom=[^&]*&to=[^&]*/, '')} ${JSON.stringify(range)} ${compare}`
 }
