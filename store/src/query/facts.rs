@@ -246,7 +246,8 @@ pub(crate) fn push_call_range(sql: &mut Sql, (from_us, to_us): Range) {
     );
 }
 
-fn push_range(sql: &mut Sql, column: &str, (from, to): Range) {
+/// Appends ` AND …`: from the first bound up to the second.
+pub(crate) fn push_range(sql: &mut Sql, column: &str, (from, to): Range) {
     sql.push(&format!(" AND {column} >= ")).bind(from);
     sql.push(&format!(" AND {column} < ")).bind(to);
 }

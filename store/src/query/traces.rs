@@ -7,7 +7,7 @@ use costflame_profile::{FrameKind, PathId, TraceId};
 use super::{
     calls::push_traces,
     clauses::{JOIN_SERIES, needs_series, push_clauses},
-    facts::push_call_range,
+    facts::push_range,
     filter::Filter,
     paths::Paths,
     snapshot::{Row, Snapshot},
@@ -140,7 +140,8 @@ fn push_has_call(sql: &mut Sql, filter: &Filter) {
         sql.push(JOIN_SERIES);
     }
     sql.push(" WHERE f.project_id = t.project_id AND f.lane = t.lane AND f.trace_id = t.trace_id");
-    push_call_range(sql, (filter.from_us, filter.to_us));
+    // The sign keeps SQLite from walking the whole range for each trace instead of the trace's calls.
+    push_range(sql, "+f.start_us", (filter.from_us, filter.to_us));
     push_clauses(sql, filter);
     sql.push("))");
 }
@@ -259,4 +260,50 @@ async fn add_calls(
         record.services.extend(services.map(str::to_owned));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Filter, Order, Sort, list_sql};
+    use crate::{
+        Options, Store,
+        query::filter::{Clause, Column, OneOf},
+    };
+
+    #[tokio::test]
+    async fn a_filtered_list_looks_up_the_calls_of_each_trace() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite://{}", folder.path().join("c.db").display());
+        let store = Store::connect(&url, &Options::default())
+            .await
+            .expect("opens");
+        let filter = Filter {
+            project: 1,
+            from_us: 0,
+            to_us: 1_000_000,
+            clauses: vec![Clause::Column(
+                Column::Model,
+                OneOf {
+                    any: vec![Some("gpt-5".to_owned())],
+                    none: Vec::new(),
+                },
+            )],
+        };
+        let order = Order {
+            sort: Sort::Cost,
+            descending: true,
+        };
+        let mut snapshot = store.snapshot().await.expect("a snapshot");
+        let mut sql = list_sql(&snapshot, &filter, order, None, 10);
+        sql.text.insert_str(0, "EXPLAIN QUERY PLAN ");
+        let plan = snapshot
+            .all(sql, |row| row.text(3))
+            .await
+            .expect("explained");
+        let calls = plan.iter().find(|step| step.starts_with("SEARCH f"));
+        assert!(
+            calls.is_some_and(|step| step.contains("trace_id=?")),
+            "{plan:#?}"
+        );
+    }
 }
