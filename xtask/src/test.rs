@@ -44,7 +44,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "warnings",
     ]))?;
     run::run(cargo(&["test", "--workspace"]).env("TEST_PYTHON", python.join("bin/python")))?;
-    run::run(&mut cargo(&["test", "--workspace", "--doc"]))
+    run::run(&mut cargo(&["test", "--workspace", "--doc"]))?;
+    if !options.rust_only {
+        browser_tests()?;
+    }
+    Ok(())
 }
 
 fn web_checks() -> Result<()> {
@@ -59,9 +63,14 @@ fn web_checks() -> Result<()> {
 /// The pages in Chromium, against the real binary with a month of traffic.
 pub(crate) fn browser() -> Result<()> {
     tools::ensure()?;
+    browser_tests()
+}
+
+/// `--workspace` as for the other tests, so that the binary they built is the one that runs.
+fn browser_tests() -> Result<()> {
     run::run(&mut cargo(&[
         "test",
-        "--release",
+        "--workspace",
         "--test",
         "browser",
         "--",
