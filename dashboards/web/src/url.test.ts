@@ -29,6 +29,8 @@ describe('url', () => {
       zoom: '0f'.repeat(16),
       search: '"<b>"',
       show: 'graph',
+      diff: true,
+      perTrace: true,
       colour: 'service',
       upward: true,
       sort: 'self',

@@ -33,7 +33,11 @@ export interface View {
   metric: FlameMetric
   zoom: string | null
   search: string
-  show: 'both' | 'graph' | 'table'
+  show: 'both' | 'graph' | 'table' | 'sandwich'
+  /** Against the range of `compare`, frame by frame. */
+  diff: boolean
+  /** In a diff: the other side brought to as many traces as this one has. */
+  perTrace: boolean
   colour: 'kind' | 'service'
   /** Root at the bottom. */
   upward: boolean
@@ -88,6 +92,8 @@ const DEFAULTS: View = {
   zoom: null,
   search: '',
   show: 'both',
+  diff: false,
+  perTrace: false,
   colour: 'kind',
   upward: false,
   sort: null,
@@ -148,7 +154,9 @@ export function parse(pathname: string, search: string): View {
     metric: oneOf(query.get('metric'), ['cost', 'tokens', 'calls'], DEFAULTS.metric),
     zoom: query.get('zoom') || null,
     search: query.get('q') ?? '',
-    show: oneOf(query.get('show'), ['both', 'graph', 'table'], DEFAULTS.show),
+    show: oneOf(query.get('show'), ['both', 'graph', 'table', 'sandwich'], DEFAULTS.show),
+    diff: query.get('diff') === '1',
+    perTrace: query.get('per') === 'trace',
     colour: oneOf(query.get('colour'), ['kind', 'service'], DEFAULTS.colour),
     upward: query.get('root') === 'bottom',
     sort: query.get('sort') || null,
@@ -182,6 +190,8 @@ export function format(view: View): string {
   set('zoom', view.zoom, null)
   set('q', view.search, '')
   set('show', view.show, DEFAULTS.show)
+  if (view.diff) query.set('diff', '1')
+  if (view.perTrace) query.set('per', 'trace')
   set('colour', view.colour, DEFAULTS.colour)
   if (view.upward) query.set('root', 'bottom')
   set('sort', view.sort, null)

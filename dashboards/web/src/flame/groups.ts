@@ -8,6 +8,9 @@ export interface GroupRow {
   /** Of the outermost frames only: a frame below one of its own name is already in it. */
   total: bigint
   calls: number
+  /** The other side's; zero outside a difference. */
+  baseSelf: bigint
+  baseTotal: bigint
   /** The largest outermost node. */
   largest: number
 }
@@ -19,11 +22,21 @@ export function groupRows(tree: Tree, top: number): GroupRow[] {
   const enter = (node: number) => {
     if (node === ROOT) return
     const group = tree.group[node]!
-    const row = (rows[group] ??= { group, self: 0n, total: 0n, calls: 0, largest: node })
+    const row = (rows[group] ??= {
+      group,
+      self: 0n,
+      total: 0n,
+      calls: 0,
+      baseSelf: 0n,
+      baseTotal: 0n,
+      largest: node,
+    })
     row.self += tree.selfs[node]!
+    row.baseSelf += tree.base?.selfs[node] ?? 0n
     if (open[group]!++ > 0) return
     row.total += tree.totals[node]!
     row.calls += tree.frames[node]!.calls
+    row.baseTotal += tree.base?.totals[node] ?? 0n
     if (tree.totals[node]! > tree.totals[row.largest]!) row.largest = node
   }
   const leave = (node: number) => {

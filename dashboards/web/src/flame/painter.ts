@@ -31,6 +31,7 @@ export class Painter {
   private order = new Int32Array(1024)
   private ends = new Int32Array(64)
   private cursor = new Int32Array(64)
+  private inked = ''
   private readonly ctx: CanvasRenderingContext2D
   private readonly tree: Tree
   private readonly fonts: { label: string; amount: string }
@@ -59,9 +60,8 @@ export class Painter {
     for (let colour = 0; colour < palette.fills.length; colour++)
       this.fill(colour, palette.fills[colour]!, view, ratio)
     if (marks.matches) this.markMatches(marks.matches, marks.accent, view)
-    ctx.fillStyle = palette.text
     ctx.textBaseline = 'middle'
-    this.text(view)
+    this.text(view, palette)
   }
 
   /** Outlines the flagged nodes among those drawn last, if they are at least `least` wide. */
@@ -126,15 +126,18 @@ export class Painter {
   }
 
   /** Labels first, then amounts: changing the font is dearer than walking twice. */
-  private text(view: View) {
+  private text(view: View, palette: Palette) {
     const { ctx, bars, labels, tree } = this
+    this.inked = ''
     ctx.font = this.fonts.label
     for (let i = 0; i < bars.count; i++) {
       if (bars.merged[i] || bars.width[i]! < MUTE) continue
       const left = Math.max(bars.x[i]!, 0)
       const room = Math.min(bars.x[i]! + bars.width[i]!, view.width) - left - GAP - 2 * INSET
       const text = labels.fit(tree.label[bars.node[i]!]!, room)
-      if (text) ctx.fillText(text, left + INSET, bars.y[i]! + HEIGHT / 2 + 0.5)
+      if (!text) continue
+      this.ink(palette, bars.node[i]!)
+      ctx.fillText(text, left + INSET, bars.y[i]! + HEIGHT / 2 + 0.5)
     }
     ctx.font = this.fonts.amount
     for (let i = 0; i < bars.count; i++) {
@@ -144,8 +147,16 @@ export class Painter {
       const room = Math.min(bars.x[i]! + bars.width[i]!, view.width) - left - GAP - 2 * INSET
       const after = labels.width(tree.label[node]!) + 8
       if (after + this.amountWidth(node) + SPARE > room) continue
+      this.ink(palette, node)
       ctx.fillText(this.amounts[node]!, left + INSET + after, bars.y[i]! + HEIGHT / 2 + 0.5)
     }
+  }
+
+  private ink({ text, texts, of }: Palette, node: number) {
+    const colour = texts ? texts[of[node]!]! : text
+    if (colour === this.inked) return
+    this.ctx.fillStyle = colour
+    this.inked = colour
   }
 
   private amountWidth(node: number): number {

@@ -8,6 +8,8 @@ export interface Palette {
   /** Index into `fills` of each node. */
   of: Uint8Array
   text: string
+  /** Text of each fill, where one colour does not do for all. */
+  texts?: string[]
 }
 
 /** Reads a CSS token. */
@@ -63,6 +65,14 @@ export function servicesOf(tree: Tree): string[] {
     sums.set(service, (sums.get(service) ?? 0n) + tree.selfs[node]!)
   }
   return [...sums].sort(([, a], [, b]) => Number(b > a) - Number(b < a)).map(([service]) => service)
+}
+
+/** `steps`: 0 to 8 of each node, from much cheaper to much dearer. */
+export function byChange(steps: Uint8Array, token: Token): Palette {
+  const fills = Array.from({ length: 9 }, (_, i) => token(`diff-${i + 1}`))
+  const [ink, white] = ['#17171c', '#ffffff']
+  const texts = fills.map((fill) => (contrast(fill, ink) >= contrast(fill, white) ? ink : white))
+  return { fills, of: steps, text: ink, texts }
 }
 
 type Rgb = [number, number, number]

@@ -28,6 +28,8 @@ export interface Tree {
   /** Exact, in the unit of the flamegraph. */
   selfs: bigint[]
   totals: bigint[]
+  /** The same of the other side; only in a difference. */
+  base: { selfs: bigint[]; totals: bigint[] } | null
   /** Distinct labels, and which one a node has. */
   labels: string[]
   label: Int32Array
@@ -42,7 +44,7 @@ export interface Tree {
 export const ROOT_LABEL = 'all traces'
 
 /** Parents stand before children in `frames`; a frame whose parent is not there hangs below the root. */
-export function buildTree(flame: Flamegraph): Tree {
+export function buildTree(flame: Flamegraph, rootLabel = ROOT_LABEL): Tree {
   const size = flame.frames.length + 1
   const tree: Tree = {
     size,
@@ -55,9 +57,10 @@ export function buildTree(flame: Flamegraph): Tree {
     next: new Int32Array(size),
     selfs: [0n],
     totals: [BigInt(flame.total)],
-    labels: [ROOT_LABEL],
+    base: flame.base_total === undefined ? null : { selfs: [0n], totals: [BigInt(flame.base_total)] },
+    labels: [rootLabel],
     label: new Int32Array(size),
-    groups: [{ service: '', kind: 'step', label: ROOT_LABEL }],
+    groups: [{ service: '', kind: 'step', label: rootLabel }],
     group: new Int32Array(size),
     levels: [],
     byId: new Map(),
@@ -83,6 +86,8 @@ function link(tree: Tree) {
     if (frame.id !== null) tree.byId.set(frame.id, node)
     tree.selfs.push(BigInt(frame.self))
     tree.totals.push(BigInt(frame.total))
+    tree.base?.selfs.push(BigInt(frame.base_self ?? '0'))
+    tree.base?.totals.push(BigInt(frame.base_total ?? '0'))
     tree.label[node] = intern(labels, frame.label, () => tree.labels.push(frame.label) - 1)
     const { service, kind, label } = frame
     const key = `${kind}\0${service}\0${label}`

@@ -1,0 +1,101 @@
+import type { Flamegraph, Summary } from '../src/api/types.ts'
+import { differenceOf, culprit } from '../src/flame/difference.ts'
+import { buildTree, ROOT } from '../src/flame/tree.ts'
+import { integer, money, signedMoney } from '../src/format.ts'
+import { parseUsd } from '../src/money.ts'
+import { baseline } from '../src/range.ts'
+import { expect, flame, plain, test, type Api } from './fixtures.ts'
+
+/** The last half of the data against the period before it, as the page chooses it. */
+function halves(api: Api) {
+  const query = new URLSearchParams(api.range)
+  const [from, to] = [Date.parse(query.get('from')!), Date.parse(query.get('to')!)]
+  const DAY = 86_400_000
+  const days = Math.max(1, Math.floor((to - from) / DAY / 2))
+  const text = (ms: number) => new Date(ms).toISOString().replace('.000Z', 'Z')
+  const middle = to - days * DAY
+  const base = baseline({ from: middle, to }, to, 'UTC', 'previous')!
+  return {
+    page: `from=${text(middle)}&to=${text(to)}&tz=UTC`,
+    now: `from=${text(middle)}&to=${text(to)}`,
+    base: { from: text(base.from), to: text(base.to) },
+  }
+}
+
+const load = (api: Api, { now, base }: ReturnType<typeof halves>) =>
+  api.get<Flamegraph>(
+    `/flamegraph?metric=cost&max_nodes=20000&${now}&base_from=${base.from}&base_to=${base.to}`,
+  )
+
+test('opens with what changed, and where', async ({ page, api }) => {
+  const ranges = halves(api)
+  const tree = buildTree(await load(api, ranges))
+  const difference = differenceOf(tree)!
+  const [now, base] = [
+    await api.get<Summary>(`/summary?${ranges.now}`),
+    await api.get<Summary>(`/summary?from=${ranges.base.from}&to=${ranges.base.to}`),
+  ]
+  expect(difference.net).toBe(parseUsd(now.cost_usd) - parseUsd(base.cost_usd))
+
+  await page.goto(`/flamegraph?${ranges.page}`)
+  await page.getByRole('button', { name: 'Difference' }).click()
+  await expect(page).toHaveURL(/diff=1/)
+  const sentence = page.locator('[data-figure=difference]')
+  await expect(sentence).toContainText(difference.net > 0n ? 'Up $' : 'Down $')
+  const node = culprit(tree, difference)
+  if (node !== ROOT) await expect(sentence).toContainText(tree.frames[node]!.label)
+
+  const table = page.getByRole('table', { name: 'Frames by change' })
+  await expect(table.locator('tbody tr').first()).toBeVisible()
+  await table.getByRole('button', { name: /Base/ }).click()
+  await expect(page).toHaveURL(/sort=base/)
+
+  await page.getByRole('radio', { name: 'Per trace' }).click()
+  await expect(page).toHaveURL(/per=trace/)
+  await expect(sentence).toBeVisible()
+})
+
+test('shows both sides of the frame under the pointer', async ({ page, api }) => {
+  const ranges = halves(api)
+  const tree = buildTree(await load(api, ranges))
+  await page.goto(`/flamegraph?${ranges.page}&diff=1`)
+  await expect(flame(page)).toBeVisible()
+  await flame(page).hover({ position: { x: 20, y: 1.5 * 27 } })
+  const node = tree.firstChild[ROOT]!
+  const tip = page.locator('.tip')
+  await expect(tip).toContainText(money(tree.base!.totals[node]!))
+  await expect(tip).toContainText(signedMoney(tree.totals[node]! - tree.base!.totals[node]!))
+})
+
+test('splits the change of a frame into its causes', async ({ page, api }) => {
+  const ranges = halves(api)
+  await page.goto(`/flamegraph?${ranges.page}&diff=1`)
+  const why = page.getByRole('region', { name: /^Why .* changed$/ })
+  await expect(why.locator('li')).not.toHaveCount(0)
+  const perCall = page.getByRole('region', { name: 'Per call' })
+  await expect(perCall).toContainText('Cached input')
+  await page.getByRole('link', { name: 'Open its traces' }).click()
+  await expect(page).toHaveURL(/\/traces\?/)
+  await expect(page.locator('tbody tr.link').first()).toBeVisible()
+})
+
+test('shows callers and callees of a frame', async ({ page, api }) => {
+  const graph = await api.get<Flamegraph>(`/flamegraph?metric=cost&max_nodes=20000&${api.range}`)
+  const tree = buildTree(graph)
+  const first = tree.firstChild[ROOT]!
+  await page.goto(`/flamegraph?${api.range}`)
+  await flame(page).focus()
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press('s')
+  await expect(page).toHaveURL(/show=sandwich/)
+  const callees = page.getByRole('region', { name: 'Callees' })
+  const callers = page.getByRole('region', { name: 'Callers' })
+  await expect(callees.locator('canvas').first()).toBeVisible()
+  expect(plain(await callers.textContent())).toContain(tree.frames[first]!.label)
+  await expect(callers).toContainText(integer(tree.frames[first]!.calls))
+  await callees.getByRole('application').hover({ position: { x: 20, y: 13 } })
+  await expect(page.locator('.tip')).toContainText(tree.frames[first]!.label)
+  await page.getByRole('radio', { name: 'Both' }).click()
+  await expect(page).not.toHaveURL(/show=/)
+})
