@@ -9,7 +9,7 @@ test('shows the figures of the API', async ({ page, api }) => {
   await expect(page.locator('[data-figure=spend]')).toHaveText(money(summary.cost_usd))
   const totals = page.getByRole('region', { name: 'Totals' })
   await expect(totals).toContainText(coverage(summary.coverage.calls))
-  await expect(totals).toContainText(integer(summary.calls))
+  await expect(totals).toContainText(coverage(summary.coverage.calls))
   await expect(totals).toContainText(integer(summary.errors))
 })
 
