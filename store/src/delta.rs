@@ -73,14 +73,25 @@ impl DimKey {
             .tags
             .iter()
             .map(|(key, value)| (format!("tag.{key}").into(), value.clone()));
-        let key = |(dimension, value)| Self {
+        let key = |(dimension, value): (Text, Text)| Self {
             project: call.key.trace.project,
             day: call.start_day(),
-            dimension,
-            value,
+            dimension: cut(dimension),
+            value: cut(value),
             series: call.series,
         };
         named.chain(tags).map(key).collect()
+    }
+}
+
+/// Longest dimension or value in bytes: a key of Postgres has to fit a third of a page.
+const LONGEST: usize = 1000;
+
+fn cut(text: Text) -> Text {
+    if text.len() <= LONGEST {
+        text
+    } else {
+        text[..text.floor_char_boundary(LONGEST)].into()
     }
 }
 

@@ -73,6 +73,16 @@ impl StoreError {
         }
     }
 
+    /// A URL that is none; passwords do not belong in messages.
+    pub(crate) fn bad_url(url: &str) -> Self {
+        let shown = url.split_once("://").and_then(|(scheme, rest)| {
+            let (user, host) = rest.rsplit_once('@')?;
+            let (user, _) = user.split_once(':')?;
+            Some(format!("{scheme}://{user}:***@{host}"))
+        });
+        Self::BadUrl(shown.unwrap_or_else(|| url.to_owned()))
+    }
+
     /// A stored value that does not fit its type.
     pub(crate) fn corrupt(what: &str, reason: impl std::fmt::Display) -> Self {
         Self::Corrupt(format!("{what}: {reason}"))

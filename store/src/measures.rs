@@ -123,7 +123,69 @@ impl Measures {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use costflame_pricing::{Flags, Line, Receipt, Usd};
+    use costflame_profile::{Call, PathId, Rule, Signal, SpanId, SpanKind, TraceId};
+
     use super::*;
+    use crate::{CallKey, SeriesId, TraceKey};
+
+    fn call() -> CallRow {
+        let line = |unit, amount| Line {
+            unit,
+            quantity: 1,
+            rate: 1,
+            per: 1,
+            amount: Usd(amount),
+        };
+        let mut receipt = Receipt {
+            cost: Some(Usd(100)),
+            ..Receipt::default()
+        };
+        receipt.usage.set(TokenClass::Input, 7);
+        receipt.usage.set(TokenClass::Reasoning, 5);
+        receipt.lines = vec![
+            line(Unit::Tokens(TokenClass::Input), 60),
+            line(Unit::Request, 40),
+        ];
+        CallRow {
+            key: CallKey {
+                trace: TraceKey {
+                    project: 1,
+                    trace_id: TraceId([1; 16]),
+                },
+                span_id: SpanId([1; 8]),
+            },
+            start_us: 10,
+            end_us: 35,
+            error: true,
+            signal: Signal::Span,
+            span_kind: SpanKind::Client,
+            weight_milli: 1000,
+            call: Call {
+                usage: receipt.usage,
+                cost: receipt.cost,
+                ..Call::default()
+            },
+            receipt,
+            service: "".into(),
+            emitter: "".into(),
+            attribution: Arc::default(),
+            path: PathId([0; 16]),
+            series: SeriesId([0; 16]),
+            flags: Flags::default(),
+            late: false,
+            local: None,
+            lost_response: None,
+            lost_usage: None,
+            claims: Vec::new(),
+        }
+    }
+
+    fn sum(measures: &Measures, name: &str) -> i128 {
+        measures.sums[SUMS.iter().position(|known| *known == name).unwrap()]
+    }
 
     #[test]
     fn columns_follow_the_token_classes() {
@@ -137,5 +199,48 @@ mod tests {
                 format!("cost_{}", class.name())
             );
         }
+    }
+
+    #[test]
+    fn a_counted_call_adds_its_parts_and_its_whole() {
+        let measures = Measures::of(&call());
+        assert_eq!(measures.counts, [1, 1, 0, 0]);
+        let named = [
+            ("cost", 100),
+            ("cost_input", 60),
+            ("cost_other", 40),
+            ("duration_us", 25),
+        ];
+        for (name, value) in named
+            .into_iter()
+            .chain([("tokens_reasoning", 5), ("unpriced_tokens", 0)])
+        {
+            assert_eq!(sum(&measures, name), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unpriced_call_adds_its_tokens_and_no_cost() {
+        let mut call = call();
+        call.call.cost = None;
+        let measures = Measures::of(&call);
+        assert_eq!(measures.counts, [1, 1, 1, 0]);
+        assert_eq!(
+            (sum(&measures, "unpriced_tokens"), sum(&measures, "cost")),
+            (12, 0)
+        );
+    }
+
+    #[test]
+    fn a_call_that_does_not_count_adds_only_to_the_excluded() {
+        let mut call = call();
+        call.local = Some((Rule::Wrapper, SpanId([2; 8])));
+        let measures = Measures::of(&call);
+        assert_eq!(measures.counts, [0, 0, 0, 1]);
+        assert_eq!(
+            measures.sums.iter().sum::<i128>(),
+            sum(&measures, "excluded_cost")
+        );
+        assert_eq!(sum(&measures, "excluded_cost"), 100);
     }
 }

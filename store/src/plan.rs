@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use costflame_profile::PathRow;
 
 use crate::{
-    CallKey, CallRow, Mark, MarkId, SeriesId, SeriesRow, TraceKey, TraceRow, TraceTotals,
+    CallKey, CallRow, Mark, MarkId, SeriesId, SeriesRow, StoreError, TraceKey, TraceRow,
+    TraceTotals,
     claim_row::{ClaimKey, ClaimRow},
     delta::Deltas,
     election::{Change, Elected},
@@ -186,6 +187,15 @@ impl Writes {
         );
         self.old_claims.sort_unstable();
         self.new_claims.sort_unstable_by_key(|claim| claim.key);
+    }
+}
+
+/// Every row that was read under a lock is still there when it is written.
+pub(crate) fn expect_rows(written: u64, expected: usize) -> Result<(), StoreError> {
+    if written == expected as u64 {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict)
     }
 }
 

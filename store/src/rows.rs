@@ -139,3 +139,22 @@ pub struct CatalogRow {
     /// The source text, compressed with zstd.
     pub body: Vec<u8>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_with_the_same_high_or_low_bytes_spread_over_all_lanes() {
+        for fixed in [0..12, 4..16] {
+            let mut used = [false; LANES as usize];
+            for number in 0..2000_u32 {
+                let mut id = [0xab; 16];
+                let free = if fixed.start == 0 { 12..16 } else { 0..4 };
+                id[free].copy_from_slice(&number.to_be_bytes());
+                used[lane(&TraceId(id)) as usize] = true;
+            }
+            assert!(used.iter().all(|used| *used));
+        }
+    }
+}

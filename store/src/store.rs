@@ -73,7 +73,7 @@ impl Store {
         {
             Backend::Sqlite(Sqlite::connect(path, options).await?)
         } else {
-            return Err(StoreError::BadUrl(url.to_owned()));
+            return Err(StoreError::bad_url(url));
         };
         let horizon_us = i64::try_from(options.horizon.as_micros()).unwrap_or(i64::MAX);
         Ok(Self {
@@ -206,13 +206,14 @@ impl Store {
         dispatch!(self, drop_sealed(now_us, self.horizon_us))
     }
 
-    /// Makes room ahead: partitions that rows of `now_us` and of a day after will fall into. Once an hour is enough.
+    /// Makes room ahead: partitions that rows of `now_us` and of a day after will fall into, on SQLite the planner's
+    /// statistics. Once an hour is enough.
     ///
     /// # Errors
     /// When the database cannot be written; rows then go to default partitions.
     pub async fn prepare(&self, now_us: i64) -> Result<(), StoreError> {
         match &self.backend {
-            Backend::Sqlite(_) => Ok(()),
+            Backend::Sqlite(database) => database.optimize().await,
             Backend::Postgres(database) => database.create_partitions(now_us).await,
         }
     }

@@ -8,10 +8,23 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::Postgres;
+use super::{Openings, Postgres};
 use crate::{Options, StoreError, error::OLDEST_POSTGRES};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+macro_rules! durable {
+    () => {
+        "; SET LOCAL synchronous_commit = on"
+    };
+}
+
+/// Keys come as short arrays; whatever the statistics say, an index is the way to them.
+macro_rules! by_key {
+    () => {
+        "; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+    };
+}
 
 impl Postgres {
     /// Connects to `url`, migrating through `options.direct_url` where given.
@@ -22,14 +35,19 @@ impl Postgres {
                 .await
                 .map_err(|_| StoreError::Unreachable("the server does not answer".into()))??;
         check_version(&mut connection).await?;
-        let begin = begin(&mut connection).await?;
+        let begin = openings(&mut connection).await?;
         MIGRATIONS.run(&mut connection).await?;
         connection.close().await?;
 
+        let mut pooled = parse(url)?;
+        if options.direct_url.is_some() {
+            // A pooler in transaction mode gives every transaction another connection.
+            pooled = pooled.statement_cache_capacity(0);
+        }
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
             .acquire_timeout(options.acquire_timeout)
-            .connect_with(parse(url)?)
+            .connect_with(pooled)
             .await?;
         let postgres = Self {
             pool,
@@ -42,8 +60,7 @@ impl Postgres {
 }
 
 fn parse(url: &str) -> Result<PgConnectOptions, StoreError> {
-    let options =
-        PgConnectOptions::from_str(url).map_err(|_| StoreError::BadUrl(url.to_owned()))?;
+    let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::bad_url(url))?;
     Ok(options
         .application_name("costflame")
         .disable_statement_logging())
@@ -67,16 +84,22 @@ fn is_recent(number: &str) -> bool {
     number.parse::<u32>().unwrap_or_default() / 10_000 >= OLDEST_POSTGRES
 }
 
-/// How to open a transaction. Acknowledged is durable, also where the server's default is not;
-/// stronger defaults (`remote_apply`) stay.
-async fn begin(connection: &mut PgConnection) -> Result<&'static str, StoreError> {
+/// How transactions are opened, in one message with the settings that hold for them alone. Acknowledged is
+/// durable, also where the server's default is not; stronger defaults (`remote_apply`) stay.
+async fn openings(connection: &mut PgConnection) -> Result<Openings, StoreError> {
     let setting: String = sqlx::query_scalar("SHOW synchronous_commit")
         .fetch_one(connection)
         .await?;
     Ok(if setting == "off" {
-        "BEGIN; SET LOCAL synchronous_commit = on"
+        Openings {
+            plain: concat!("BEGIN", durable!()),
+            by_key: concat!("BEGIN", durable!(), by_key!()),
+        }
     } else {
-        "BEGIN"
+        Openings {
+            plain: "BEGIN",
+            by_key: concat!("BEGIN", by_key!()),
+        }
     })
 }
 

@@ -24,7 +24,7 @@ impl Postgres {
     ) -> Result<(), StoreError> {
         let spans = encode_landing(rows);
         let marks = encode_marks(&marks(rows));
-        let mut guard = Guard::begin(&self.pool, self.begin).await?;
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         copy(guard.connection(), COPY_LANDING, &spans).await?;
         copy(guard.connection(), COPY_MARKS, &marks).await?;
         for row in outbox {

@@ -16,7 +16,7 @@ impl Postgres {
         ttl_us: i64,
     ) -> Result<Vec<Lease>, StoreError> {
         let until_us = now_us.saturating_add(ttl_us);
-        let mut guard = Guard::begin(&self.pool, self.begin).await?;
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         let rows = sqlx::query_as(
             "SELECT lane, owner, epoch, until_us FROM lanes ORDER BY lane FOR UPDATE",
         )
@@ -71,7 +71,7 @@ impl Postgres {
 
     /// See [`crate::Store::release_lanes`].
     pub(crate) async fn release_lanes(&self, owner: &str) -> Result<(), StoreError> {
-        let mut guard = Guard::begin(&self.pool, self.begin).await?;
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         sqlx::query("UPDATE lanes SET owner = NULL, until_us = 0 WHERE owner = $1")
             .bind(owner)
             .execute(guard.connection())

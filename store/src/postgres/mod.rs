@@ -27,9 +27,16 @@ use snapshot::PgSnapshot;
 #[derive(Clone, Debug)]
 pub(crate) struct Postgres {
     pub(crate) pool: PgPool,
-    /// Opens a transaction.
-    begin: &'static str,
+    begin: Openings,
     seen: Arc<Seen>,
+}
+
+/// Statements that open a transaction.
+#[derive(Clone, Copy, Debug)]
+struct Openings {
+    plain: &'static str,
+    /// For reads by many keys.
+    by_key: &'static str,
 }
 
 impl Postgres {

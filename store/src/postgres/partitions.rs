@@ -60,7 +60,7 @@ impl Postgres {
         if missing.is_empty() {
             return Ok(());
         }
-        let mut guard = Guard::begin(&self.pool, self.begin).await?;
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         // Never queue behind a long reader: everybody else would queue behind us. The next round tries again.
         sqlx::raw_sql("SET LOCAL lock_timeout = '3s'")
             .execute(guard.connection())
@@ -104,8 +104,10 @@ async fn create(connection: &mut PgConnection, partition: &Partition) -> Result<
     if exists {
         return Ok(());
     }
+    // A row that moves while another transaction is about to change it would not be changed.
     let sql = format!(
-        "CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING INDEXES);
+        "LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE;
+         CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING INDEXES);
          WITH moved AS (DELETE FROM {table}_default WHERE {key} >= {from} AND {key} < {to} RETURNING *)
          INSERT INTO {name} SELECT * FROM moved;
          ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"

@@ -60,12 +60,13 @@ fn fold(deltas: &str, rollups: &str, keys: &str, select: &str, from: &str) -> St
 impl Postgres {
     /// See [`crate::Store::fold`].
     pub(crate) async fn fold(&self, limit: u32) -> Result<u64, StoreError> {
-        let mut guard = Guard::begin(&self.pool, self.begin).await?;
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
             .bind(FOLD_LOCK)
             .fetch_one(guard.connection())
             .await?;
         if !alone {
+            guard.commit().await?;
             return Ok(0);
         }
         let rows = sqlx::query(FOLD.as_str())

@@ -14,9 +14,6 @@ use crate::{
 /// Class of the advisory locks on lanes of identities ("cost" in ASCII).
 const IDENTITY_LOCKS: i32 = 0x636f_7374;
 
-/// Keys come as short arrays; whatever the statistics say, an index is the way to them.
-const PLANS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
-
 /// A transaction that holds the rows of its lanes.
 pub(crate) struct PgSession<'a> {
     postgres: &'a Postgres,
@@ -27,8 +24,7 @@ pub(crate) struct PgSession<'a> {
 impl<'a> PgSession<'a> {
     /// Opens a transaction and checks the leases under the lanes' row locks.
     pub(crate) async fn open(postgres: &'a Postgres, leases: &[Lease]) -> Result<Self, StoreError> {
-        let mut guard = Guard::begin(&postgres.pool, postgres.begin).await?;
-        sqlx::raw_sql(PLANS).execute(guard.connection()).await?;
+        let mut guard = Guard::begin(&postgres.pool, postgres.begin.by_key).await?;
         check_leases(guard.connection(), leases).await?;
         Ok(Self {
             postgres,

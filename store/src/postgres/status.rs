@@ -51,7 +51,7 @@ impl Postgres {
         now_us: i64,
         horizon_us: i64,
     ) -> Result<Dropped, StoreError> {
-        let mut guard = Guard::begin(&self.pool, self.begin).await?;
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         sqlx::raw_sql("SET LOCAL lock_timeout = '3s'")
             .execute(guard.connection())
             .await?;

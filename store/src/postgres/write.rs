@@ -9,7 +9,7 @@ use crate::{
     call_columns::{VerdictColumns, calls_columns},
     claim_columns::{claims_columns, count},
     claim_row::{ClaimKey, identity_lane},
-    plan::Writes,
+    plan::{Writes, expect_rows},
     seen::Seen,
 };
 
@@ -103,7 +103,7 @@ async fn delete_calls(
     let (lanes, ids, projects) = keys(&traces);
     let spans: Vec<[u8; 8]> = calls.iter().map(|(call, _)| call.span_id.0).collect();
     let days: Vec<i32> = calls.iter().map(|(_, day)| *day).collect();
-    sqlx::query(
+    let done = sqlx::query(
         "DELETE FROM calls c USING unnest($1::smallint[], $2::bytea[], $3::integer[], $4::bytea[], $5::integer[]) \
          AS k (lane, trace_id, project_id, span_id, start_day) \
          WHERE c.project_id = k.project_id AND c.lane = k.lane AND c.trace_id = k.trace_id AND c.span_id = k.span_id \
@@ -116,7 +116,7 @@ async fn delete_calls(
     .bind(days)
     .execute(connection)
     .await?;
-    Ok(())
+    expect_rows(done.rows_affected(), calls.len())
 }
 
 async fn delete_claims(
@@ -156,7 +156,7 @@ async fn delete_traces(
         return Ok(());
     }
     let (lanes, ids, projects) = keys(traces);
-    sqlx::query(
+    let done = sqlx::query(
         "DELETE FROM traces t USING unnest($1::smallint[], $2::bytea[], $3::integer[]) AS k (lane, trace_id, project_id) \
          WHERE t.project_id = k.project_id AND t.lane = k.lane AND t.trace_id = k.trace_id",
     )
@@ -165,7 +165,7 @@ async fn delete_traces(
     .bind(projects)
     .execute(connection)
     .await?;
-    Ok(())
+    expect_rows(done.rows_affected(), traces.len())
 }
 
 async fn update_calls(connection: &mut PgConnection, calls: &[CallRow]) -> Result<(), StoreError> {
@@ -175,7 +175,7 @@ async fn update_calls(connection: &mut PgConnection, calls: &[CallRow]) -> Resul
     let traces: Vec<TraceKey> = calls.iter().map(|call| call.key.trace).collect();
     let (lanes, ids, projects) = keys(&traces);
     let verdicts: Vec<VerdictColumns> = calls.iter().map(VerdictColumns::of).collect();
-    sqlx::query(
+    let done = sqlx::query(
         "UPDATE calls c SET why = k.why, flags = k.flags, instead_trace_id = k.instead_trace_id, \
          instead_span_id = k.instead_span_id, lost_response = k.lost_response, lost_usage = k.lost_usage, \
          tx = pg_current_xact_id()::text::bigint \
@@ -199,7 +199,7 @@ async fn update_calls(connection: &mut PgConnection, calls: &[CallRow]) -> Resul
     .bind(verdicts.iter().map(|verdict| verdict.lost_usage).collect::<Vec<_>>())
     .execute(connection)
     .await?;
-    Ok(())
+    expect_rows(done.rows_affected(), calls.len())
 }
 
 async fn update_trace(
@@ -207,7 +207,7 @@ async fn update_trace(
     trace: TraceKey,
     totals: &TraceTotals,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    let done = sqlx::query(
         "UPDATE traces SET calls = calls + $4, errors = errors + $5, unpriced_calls = unpriced_calls + $6, \
          excluded_calls = excluded_calls + $7, cost = cost + $8::text::numeric, \
          excluded_cost = excluded_cost + $9::text::numeric, tokens_in = tokens_in + $10::text::numeric, \
@@ -227,7 +227,7 @@ async fn update_trace(
     .bind(totals.tokens_out.to_string())
     .execute(connection)
     .await?;
-    Ok(())
+    expect_rows(done.rows_affected(), 1)
 }
 
 async fn insert_paths(

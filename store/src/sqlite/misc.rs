@@ -11,6 +11,14 @@ impl Sqlite {
         self.writer.close().await;
     }
 
+    /// Looks at a sample of every table whose size has changed much.
+    pub(crate) async fn optimize(&self) -> Result<(), StoreError> {
+        sqlx::raw_sql("PRAGMA analysis_limit = 1000; PRAGMA optimize")
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
     /// See [`crate::Store::ping`].
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.reader).await?;

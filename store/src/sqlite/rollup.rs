@@ -51,14 +51,27 @@ fn fold(rollups: &str, keys: &str, select: &str, from: &str) -> String {
     )
 }
 
+/// Differences folded in one transaction, so that commits never wait long.
+const CHUNK: u32 = 2000;
+
 impl Sqlite {
     /// See [`crate::Store::fold`].
     pub(crate) async fn fold(&self, limit: u32) -> Result<u64, StoreError> {
-        let mut guard = Guard::begin(&self.writer, "BEGIN IMMEDIATE").await?;
-        let paths = fold_table(&mut guard, &TO_ROLLUPS, limit).await?;
-        let dims = fold_table(&mut guard, &TO_DIMS, limit).await?;
-        guard.commit().await?;
-        Ok(paths + dims)
+        let mut folded = 0;
+        let mut left = limit;
+        while left > 0 {
+            let some = left.min(CHUNK);
+            let mut guard = Guard::begin(&self.writer, "BEGIN IMMEDIATE").await?;
+            let paths = fold_table(&mut guard, &TO_ROLLUPS, some).await?;
+            let dims = fold_table(&mut guard, &TO_DIMS, some).await?;
+            guard.commit().await?;
+            folded += paths + dims;
+            if paths.max(dims) < u64::from(some) {
+                break;
+            }
+            left -= some;
+        }
+        Ok(folded)
     }
 }
 

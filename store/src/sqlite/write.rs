@@ -18,7 +18,7 @@ use crate::{
     clean::clean,
     halves::split,
     measures::{COUNTS, SUMS},
-    plan::Writes,
+    plan::{Writes, expect_rows},
     seen::Seen,
 };
 
@@ -149,7 +149,7 @@ async fn delete_calls(
     if writes.old_calls.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    let done = sqlx::query(
         "DELETE FROM calls WHERE rowid IN (SELECT c.rowid FROM json_each($1) AS k CROSS JOIN calls c \
          ON c.project_id = k.value ->> 2 AND c.lane = k.value ->> 0 AND c.trace_id = unhex(k.value ->> 1) \
          AND c.span_id = unhex(k.value ->> 3) AND c.start_day = k.value ->> 4)",
@@ -157,7 +157,7 @@ async fn delete_calls(
     .bind(call_keys(&writes.old_calls))
     .execute(connection)
     .await?;
-    Ok(())
+    expect_rows(done.rows_affected(), writes.old_calls.len())
 }
 
 async fn delete_claim(
@@ -189,14 +189,14 @@ async fn delete_traces(
     if traces.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    let done = sqlx::query(
         "DELETE FROM traces WHERE rowid IN (SELECT t.rowid FROM json_each($1) AS k CROSS JOIN traces t \
          ON t.project_id = k.value ->> 2 AND t.lane = k.value ->> 0 AND t.trace_id = unhex(k.value ->> 1))",
     )
     .bind(trace_keys(traces))
     .execute(connection)
     .await?;
-    Ok(())
+    expect_rows(done.rows_affected(), traces.len())
 }
 
 async fn update_call(
@@ -205,7 +205,7 @@ async fn update_call(
     tx: i64,
 ) -> Result<(), StoreError> {
     let verdict = VerdictColumns::of(call);
-    sqlx::query(
+    let done = sqlx::query(
         "UPDATE calls SET why = $1, flags = $2, instead_trace_id = $3, instead_span_id = $4, lost_response = $5, \
          lost_usage = $6, tx = $7 \
          WHERE project_id = $8 AND lane = $9 AND trace_id = $10 AND span_id = $11 AND start_day = $12",
@@ -224,7 +224,7 @@ async fn update_call(
     .bind(call.start_day())
     .execute(connection)
     .await?;
-    Ok(())
+    expect_rows(done.rows_affected(), 1)
 }
 
 async fn update_trace(
@@ -262,14 +262,14 @@ async fn update_trace(
         let (hi, lo) = split(sum);
         query.bind(hi).bind(lo)
     });
-    query
+    let done = query
         .bind(tx)
         .bind(trace.project)
         .bind(trace.lane())
         .bind(trace.trace_id.0.to_vec())
         .execute(connection)
         .await?;
-    Ok(())
+    expect_rows(done.rows_affected(), 1)
 }
 
 fn bind_path(insert: Insert, (project, path): &(i32, PathRow)) -> Insert {

@@ -247,38 +247,45 @@ async fn settlers_at_the_same_time_elect_one(db: Database) {
             .await
             .unwrap();
     }
-    for round in 0..8_u8 {
+    // Every round one brings new winners, while the other settles those of the round before again.
+    let mut before: Vec<LandingRow> = Vec::new();
+    for round in 0..10_u8 {
+        let id = |n: u8| format!("chatcmpl-BxUjD2pQk81tqr7yTz{}", n % 3);
         let rows: Vec<LandingRow> = (0..24)
-            .map(|n| {
-                response(
-                    1 + round * 24 + n,
-                    &format!("chatcmpl-BxUjD2pQk81tq{round:03}r7yTz{}", n % 3),
-                )
-            })
+            .map(|n| response(250 - round * 24 - n, &id(n)))
             .collect();
+        for row in &mut before {
+            row.span.end_us += 1;
+        }
         db.store.commit(&rows, &[]).await.unwrap();
-        let (left, right) = tokio::join!(settle_own(&a, "a"), settle_own(&b, "b"));
-        assert_eq!(left + right, 24);
+        db.store.commit(&before, &[]).await.unwrap();
+        let (left, right) = tokio::join!(
+            settle_own(&a, "a", 0),
+            settle_own(&b, "b", 251 - round * 24)
+        );
+        assert_eq!(left + right, 24 + before.len());
         assert!(left > 0 && right > 0);
         verify(&db.store).await;
-        assert_eq!(counted(&db).await.len(), (usize::from(round) + 1) * 3);
+        assert_eq!(counted(&db).await.len(), 3);
+        before = rows;
     }
 }
 
-/// Settles what is dirty in the lanes of `owner`, trace by trace, and returns how many there were.
-async fn settle_own(store: &Store, owner: &str) -> usize {
+/// Settles what is dirty in the lanes of `owner`, traces from `first` on before the others, and returns how many there were.
+async fn settle_own(store: &Store, owner: &str, first: u8) -> usize {
     let leases = store
         .lease_lanes(owner, NOW_US, 1_000_000_000)
         .await
         .unwrap();
     let lanes: Vec<i16> = leases.iter().map(|lease| lease.lane).collect();
-    let due = Due::of(
+    let mut due = Due::of(
         &store
             .marks_after(&lanes, MarkId::default(), 1000)
             .await
             .unwrap()
             .marks,
     );
+    due.sort_by_key(|due| (due.trace.trace_id.0[0] < first, due.trace));
     for some in due.chunks(3) {
         let mut result = store.settle(&leases, some).await;
         while matches!(&result, Err(error) if error.is_retryable()) {

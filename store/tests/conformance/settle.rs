@@ -7,6 +7,7 @@ use crate::support::{Database, NOW_US, call, everything, key, plain, settle, ver
 crate::on_both!(
     settles_once_and_only_what_changed,
     late_spans_change_what_was_settled,
+    a_workflow_of_ten_hours_whose_root_comes_last,
     a_newer_version_of_a_call_replaces_it,
     a_call_that_is_none_any_more_disappears,
     marks_that_came_later_stay,
@@ -60,6 +61,44 @@ async fn late_spans_change_what_was_settled(db: Database) {
     settle(&other.store).await;
     assert_eq!(db.dump().await, other.dump().await);
     assert_ne!(alone, other.dump().await);
+}
+
+async fn a_workflow_of_ten_hours_whose_root_comes_last(db: Database) {
+    let hour = 3_600_000_000;
+    let mut rows: Vec<_> = (0..10)
+        .map(|n| {
+            let mut row = call(1, 10 + n, 1, i64::from(n));
+            row.span.start_us += i64::from(n) * hour;
+            row.span.end_us += i64::from(n) * hour;
+            row.received_us += i64::from(n) * hour;
+            row
+        })
+        .collect();
+    let mut root = plain(1, 1, 0);
+    root.span.end_us += 10 * hour;
+    root.span.attribution = everything();
+    root.received_us += 10 * hour;
+    rows.push(root);
+    for row in &rows {
+        db.store
+            .commit(std::slice::from_ref(row), &[])
+            .await
+            .unwrap();
+        settle(&db.store).await;
+        db.store.fold(3).await.unwrap();
+    }
+    verify(&db.store).await;
+    let at_once = db.fresh().await;
+    at_once.store.commit(&rows, &[]).await.unwrap();
+    settle(&at_once.store).await;
+    assert_eq!(db.dump().await, at_once.dump().await);
+    let calls = db.store.all_calls().await.unwrap();
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.attribution.user.as_deref() == Some("u1")),
+        "inherited from the root"
+    );
 }
 
 async fn a_newer_version_of_a_call_replaces_it(db: Database) {
