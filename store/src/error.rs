@@ -163,7 +163,8 @@ fn from_sqlite(code: &str, text: String) -> StoreError {
     match primary {
         5 | 6 => StoreError::Locked,
         3 | 8 => StoreError::ReadOnly(text),
-        10 | 14 => StoreError::Unreachable(text),
+        // 9: interrupted, since it took too long.
+        9 | 10 | 14 => StoreError::Unreachable(text),
         11 | 26 => StoreError::Corrupt(text),
         13 => StoreError::DiskFull,
         18 | 19 | 20 => StoreError::BadValue(text),

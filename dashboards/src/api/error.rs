@@ -20,9 +20,6 @@ pub enum ApiError {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
-    /// It was there; retention has dropped it.
-    #[error("{0}")]
-    Gone(String),
     /// This path has no such method.
     #[error("Only GET is answered here.")]
     Method,
@@ -52,7 +49,6 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Gone(_) => StatusCode::GONE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -63,7 +59,6 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => "bad_request",
             Self::NotFound(_) => "not_found",
-            Self::Gone(_) => "gone",
             Self::Method => "method_not_allowed",
             Self::Unavailable(_) => "unavailable",
             Self::Internal => "internal",
@@ -92,8 +87,8 @@ pub struct ErrorBody {
 /// What went wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorDetail {
-    /// Stable, for programs: `bad_request`, `not_found`, `gone` (retention), `method_not_allowed`,
-    /// `unavailable`, `internal`.
+    /// Stable, for programs: `bad_request`, `not_found`, `method_not_allowed`, `unavailable`,
+    /// `internal`.
     pub code: &'static str,
     /// One sentence, for people.
     pub message: String,

@@ -240,14 +240,13 @@ pub(super) fn value(paths: &Paths, value: &Value) -> (Option<String>, Option<Vec
     }
 }
 
-/// `part` of `whole`, 0 to 1; null when there is no whole.
+/// `part` of `whole`, 0 to 1, cut after nine decimals, so that 1 means all; null when there is no whole.
 #[must_use]
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a share is for showing, not for adding up"
-)]
 pub(super) fn share(part: i128, whole: i128) -> Option<f64> {
-    (whole != 0).then(|| part as f64 / whole as f64)
+    const DECIMALS: i128 = 1_000_000_000;
+    let cut = part.saturating_mul(DECIMALS).checked_div(whole)?;
+    // 0 to 10⁹, or as wrong as the parts are.
+    Some(f64::from(i32::try_from(cut).ok()?) / f64::from(1_000_000_000))
 }
 
 /// Which rule of counting left a call out, and in favour of what.

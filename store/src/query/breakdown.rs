@@ -1,14 +1,15 @@
 //! Sums by the values of one dimension, largest cost first.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::collections::HashMap;
 
 use super::{
-    clauses::push_column,
-    facts::{Ask, By, Value, facts, push_calls},
+    ask::{Ask, By, Group, Value},
+    facts::facts,
     filter::{Clause, Column, Dimension, Filter, OneOf},
     paths::Paths,
+    ranking::{rank, sort},
     snapshot::Snapshot,
-    sums::{Sums, call_sums, read_call_sums},
+    sums::Sums,
 };
 use crate::StoreError;
 
@@ -90,8 +91,8 @@ pub(crate) fn path_ids<'a>(
 pub(crate) async fn by_tool(
     snapshot: &mut Snapshot,
     project: i32,
-    groups: HashMap<super::facts::Group, Sums>,
-) -> Result<HashMap<super::facts::Group, Sums>, StoreError> {
+    groups: HashMap<Group, Sums>,
+) -> Result<HashMap<Group, Sums>, StoreError> {
     let paths = Paths::read(
         snapshot,
         project,
@@ -111,29 +112,12 @@ pub(crate) async fn by_tool(
 
 fn ranked(groups: impl Iterator<Item = (Value, Sums)>, limit: usize) -> Breakdown {
     let mut total = Sums::default();
-    let mut rows: Vec<(Value, Sums)> = groups
-        .inspect(|(_, sums)| total += sums)
-        .filter(|(_, sums)| sums.calls > 0)
-        .collect();
-    rows.sort_unstable_by(|(a, a_sums), (b, b_sums)| {
-        let key = |sums: &Sums| (Reverse(sums.cost), Reverse(sums.calls));
-        key(a_sums).cmp(&key(b_sums)).then_with(|| a.cmp(b))
-    });
-    let mut rest = None;
-    if rows.len() > limit {
-        let mut sums = Sums::default();
-        for (_, more) in &rows[limit..] {
-            sums += more;
-        }
-        rest = Some(((rows.len() - limit) as u64, sums));
-        rows.truncate(limit);
-    }
-    Breakdown {
-        total,
-        rows,
-        rest,
-        paths: Paths::default(),
-    }
+    let mut rows: Vec<(Value, Sums)> =
+        groups.inspect(|(_, sums)| total += sums).filter(|(_, sums)| sums.calls > 0).collect();
+    sort(&mut rows);
+    let values = rows.len() as u64;
+    rows.truncate(limit);
+    with_rest(total, rows, values)
 }
 
 async fn ranked_by_database(
@@ -142,52 +126,17 @@ async fn ranked_by_database(
     column: &Column,
     limit: usize,
 ) -> Result<Breakdown, StoreError> {
-    let ask = Ask::by(By::Column(column));
-    let total: Sums = facts(snapshot, filter, Ask::by(By::Nothing))
-        .await?
-        .into_values()
-        .next()
-        .unwrap_or_default();
-    let counted = counted(filter);
+    let total = facts(snapshot, filter, Ask::by(By::Nothing)).await?.into_values().next();
+    let total = total.unwrap_or_default();
+    let ranking = rank(snapshot, filter, column, limit, &total).await?;
+    Ok(with_rest(total, ranking.top, ranking.values))
+}
 
-    let mut sql = snapshot.sql("SELECT * FROM (SELECT ");
-    push_column(&mut sql, column);
-    let dialect = sql.dialect;
-    sql.push(&format!(
-        " AS value, {}, COUNT(*) AS n, {}",
-        call_sums(dialect),
-        dialect.rank("f.cost")
-    ));
-    push_calls(&mut sql, &counted, ask);
-    sql.push(" GROUP BY 1) v ORDER BY rank_hi DESC, rank_lo DESC, n DESC, CASE WHEN value IS NULL THEN 1 ELSE 0 END");
-    sql.push(&format!(", value {} LIMIT ", dialect.bytewise()))
-        .bind(limit + 1);
-    let mut rows = snapshot
-        .all(sql, |row| {
-            let value = row.maybe_text(0)?.map_or(Value::Absent, Value::Text);
-            Ok((value, read_call_sums(row, 1, true)?))
-        })
-        .await?;
-
-    let mut rest = None;
-    if rows.len() > limit {
-        rows.truncate(limit);
-        let mut listed = Sums::default();
-        for (_, sums) in &rows {
-            listed += sums;
-        }
-        let all = count_values(snapshot, &counted, column).await?;
-        // What does not count belongs to no row.
-        listed.excluded_calls = total.excluded_calls;
-        listed.excluded_cost = total.excluded_cost;
-        rest = Some((all.saturating_sub(rows.len() as u64), total.less(&listed)));
-    }
-    Ok(Breakdown {
-        total,
-        rows,
-        rest,
-        paths: Paths::default(),
-    })
+/// What the rows leave of the total is the rest.
+fn with_rest(total: Sums, rows: Vec<(Value, Sums)>, values: u64) -> Breakdown {
+    let more = values.saturating_sub(rows.len() as u64);
+    let rest = (more > 0).then(|| (more, rows.iter().fold(total, |left, (_, sums)| left.less(sums))));
+    Breakdown { total, rows, rest, paths: Paths::default() }
 }
 
 /// The counted calls among those of a filter.
@@ -198,20 +147,4 @@ pub(crate) fn counted(filter: &Filter) -> Filter {
         none: Vec::new(),
     }));
     counted
-}
-
-async fn count_values(
-    snapshot: &mut Snapshot,
-    filter: &Filter,
-    column: &Column,
-) -> Result<u64, StoreError> {
-    let mut sql = snapshot.sql("SELECT COUNT(*) FROM (SELECT DISTINCT ");
-    push_column(&mut sql, column);
-    sql.push(" AS value");
-    push_calls(&mut sql, filter, Ask::by(By::Column(column)));
-    sql.push(") v");
-    Ok(snapshot
-        .first(sql, |row| row.count(0))
-        .await?
-        .unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use costflame_pricing::{CatalogId, Flags, TokenClass, Unpriced, Usd};
 use costflame_profile::{Attribution, PathId, Rule, Signal, SpanId, Text, TraceId};
 
 use super::{
-    clauses::{JOIN_SERIES, needs_series, push_clauses},
+    clauses::{JOIN_SERIES, Source, needs_series, push_clauses},
     facts::push_call_range,
     filter::Filter,
     snapshot::{Row, Snapshot},
@@ -111,7 +111,7 @@ pub async fn calls(
         filter.to_us.min(start_us.saturating_add(1))
     });
     push_call_range(&mut sql, (filter.from_us, to_us));
-    push_clauses(&mut sql, filter);
+    push_clauses(&mut sql, filter, Source::Calls);
     if let Some((start_us, (trace, span))) = after {
         sql.push(" AND (f.start_us, f.trace_id, f.span_id) < (")
             .bind(start_us);

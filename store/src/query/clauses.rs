@@ -20,10 +20,22 @@ pub(crate) fn needs_series(filter: &Filter) -> bool {
         .any(|clause| matches!(clause, Clause::Column(column, _) if column.in_series()))
 }
 
-/// Appends the value of a column. Both sources take what they share from the series, so that they
+/// The table that answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Everything, call by call.
+    Calls,
+    /// Sums by path and series.
+    Rollups,
+    /// Sums by series and the values of one column outside of the series.
+    Dimensions,
+}
+
+/// Appends the value of a column. All sources take what they share from the series, so that they
 /// cannot disagree.
-pub(crate) fn push_column(sql: &mut Sql, column: &Column) {
+pub(crate) fn push_column(sql: &mut Sql, column: &Column, source: Source) {
     let text = match column {
+        _ if !column.in_series() && source == Source::Dimensions => "f.value",
         Column::Model => "s.model",
         Column::Provider => "s.provider",
         Column::Service => "s.service",
@@ -51,13 +63,13 @@ fn push_tag(sql: &mut Sql, key: &str) {
 }
 
 /// Appends ` AND …` for every clause.
-pub(crate) fn push_clauses(sql: &mut Sql, filter: &Filter) {
+pub(crate) fn push_clauses(sql: &mut Sql, filter: &Filter, source: Source) {
     for clause in &filter.clauses {
         match clause {
             Clause::Column(column, test) => {
                 push_text(
                     sql,
-                    |sql| push_column(sql, column),
+                    |sql| push_column(sql, column, source),
                     &values(&test.any),
                     &values(&test.none),
                 );

@@ -4,7 +4,8 @@ use costflame_profile::PathRow;
 
 use super::{
     breakdown::path_ids,
-    facts::{Ask, By, Value, facts},
+    ask::{Ask, By, Value},
+    facts::facts,
     filter::Filter,
     paths::Paths,
     snapshot::Snapshot,

@@ -1,8 +1,9 @@
 //! Read queries: one file per question.
 //!
 //! Every answer is read from one [`Snapshot`]. Most questions are sums over the calls of a
-//! [`Filter`], grouped ([`facts`]); lists read calls and traces by the key of their last row.
+//! [`Filter`], grouped ([`facts`], from the cheapest [`source`]); lists read calls and traces by the key of their last row.
 
+mod ask;
 mod breakdown;
 mod calls;
 mod clauses;
@@ -11,8 +12,10 @@ mod filter;
 mod flamegraph;
 mod paths;
 mod plan;
+mod ranking;
 mod receipt;
 mod snapshot;
+mod source;
 mod sql;
 mod status;
 mod summary;
@@ -22,9 +25,9 @@ mod trace;
 mod traces;
 mod values;
 
+pub use ask::Value;
 pub use breakdown::{Breakdown, breakdown};
 pub use calls::{CallId, CallRecord, Why, calls, stand_ins};
-pub use facts::Value;
 pub use filter::{Clause, Column, Dimension, Filter, OneOf};
 pub use flamegraph::{PathSums, path_sums};
 pub use paths::{Paths, paths};

@@ -3,6 +3,12 @@
 /// 15 minutes, hours, UTC days: seconds of a bucket, finest first, as in the column `tier`.
 pub(crate) const TIERS: [i64; 3] = [900, 3_600, 86_400];
 
+/// Seconds of a UTC day.
+pub(crate) const DAY: i64 = TIERS[2];
+
+/// Microseconds of a UTC day.
+pub(crate) const DAY_US: i64 = DAY * 1_000_000;
+
 /// The finest tier in seconds; differences not yet folded have its buckets.
 pub(crate) const FINEST: i64 = TIERS[0];
 
@@ -55,7 +61,7 @@ impl Plan {
 }
 
 /// The longest run of whole buckets within a range.
-fn inside((from, to): Range, seconds: i64) -> Option<Range> {
+pub(crate) fn inside((from, to): Range, seconds: i64) -> Option<Range> {
     let bucket = seconds * 1_000_000;
     let start = from.checked_add(bucket - 1)?.div_euclid(bucket) * bucket;
     let end = to.div_euclid(bucket) * bucket;
@@ -72,10 +78,10 @@ fn push(ranges: &mut Vec<Range>, range: Range) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{Plan, Range, TIERS, DAY_US};
 
     const SECOND: i64 = 1_000_000;
-    const DAY: i64 = 86_400 * SECOND;
+    const DAY: i64 = DAY_US;
 
     #[test]
     fn a_month_reads_days_inside_and_finer_rows_at_its_edges() {

@@ -1,5 +1,7 @@
 //! Reading: one snapshot of either database, rows without their differences.
 
+use std::time::{Duration, Instant};
+
 use costflame_pricing::Receipt;
 use futures::TryStreamExt;
 use sqlx::{
@@ -10,9 +12,15 @@ use sqlx::{
 use super::sql::{Arg, Dialect, Sql, read_sum};
 use crate::{StoreError, packed};
 
-/// Longest statement of a page, also after its request has been given up.
+/// Longest answer; a statement that takes longer is interrupted, also when nobody waits for it any more.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The same for Postgres.
 const BEGIN_POSTGRES: &str =
-    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '60s'";
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'";
+
+/// Instructions of SQLite between two looks at the clock: some milliseconds.
+const LOOK_EVERY: i32 = 1_000_000;
 
 /// One state of the database: everything read through it belongs together. Read only; holds a
 /// connection until dropped.
@@ -30,9 +38,14 @@ enum Open {
 impl Snapshot {
     /// A snapshot of SQLite, taken at the first read.
     pub(crate) async fn of_sqlite(reader: &SqlitePool) -> Result<Self, StoreError> {
-        Ok(Self {
-            transaction: Open::Sqlite(reader.begin().await?),
-        })
+        let mut transaction = reader.begin().await?;
+        let end = Instant::now() + LONGEST;
+        // The pool takes it away again when the connection comes back.
+        transaction
+            .lock_handle()
+            .await?
+            .set_progress_handler(LOOK_EVERY, move || Instant::now() < end);
+        Ok(Self { transaction: Open::Sqlite(transaction) })
     }
 
     /// A snapshot of Postgres, taken at the first read.

@@ -38,15 +38,23 @@ impl Dialect {
         }
     }
 
-    /// Two columns, `rank_hi` and `rank_lo`, that order groups by a sum of integers exactly.
-    pub(crate) fn rank(self, integer: &str) -> String {
+    /// Two columns, `rank_hi` and `rank_lo`, that order groups by the sum of a column that is a sum itself.
+    pub(crate) fn rank_of_sums(self, column: &str) -> String {
         match self {
-            Self::Postgres => format!("COALESCE(SUM({integer}), 0) AS rank_hi, 0 AS rank_lo"),
-            Self::Sqlite => {
-                let hi = format!("COALESCE(SUM(({integer}) >> 32), 0)");
-                let lo = format!("COALESCE(SUM(({integer}) & 4294967295), 0)");
-                format!("{hi} + ({lo} >> 32) AS rank_hi, {lo} & 4294967295 AS rank_lo")
-            }
+            Self::Postgres => format!("SUM({column}) AS rank_hi, 0 AS rank_lo"),
+            Self::Sqlite => format!(
+                "SUM({column}_hi) + (SUM({column}_lo) >> 32) AS rank_hi, SUM({column}_lo) & 4294967295 AS rank_lo"
+            ),
+        }
+    }
+
+    /// An integer as a column that is a sum.
+    pub(crate) fn as_sum(self, integer: &str, name: &str) -> String {
+        match self {
+            Self::Postgres => format!("CAST(COALESCE({integer}, 0) AS numeric) AS {name}"),
+            Self::Sqlite => format!(
+                "COALESCE({integer}, 0) >> 32 AS {name}_hi, COALESCE({integer}, 0) & 4294967295 AS {name}_lo"
+            ),
         }
     }
 

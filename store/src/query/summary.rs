@@ -4,7 +4,8 @@ use costflame_pricing::UsdSum;
 
 use super::{
     breakdown::counted,
-    facts::{Ask, By, facts, push_calls},
+    ask::{Ask, By},
+    facts::{facts, push_calls},
     filter::{Clause, Filter, OneOf},
     snapshot::Snapshot,
     status::{Pending, pending},

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use costflame_pricing::{Receipt, TokenClass, Unit, UsdSum};
 
 use super::{snapshot::Row, sql::Dialect};
-use crate::StoreError;
+use crate::{COUNTS, SUMS, StoreError};
 
 /// Sums over the counted calls of a question; what does not count is in `excluded_*` alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,21 +58,22 @@ impl Sums {
     }
 
     /// The difference to sums over fewer calls.
-    pub(crate) fn less(mut self, part: &Self) -> Self {
-        self.calls = self.calls.saturating_sub(part.calls);
-        self.errors = self.errors.saturating_sub(part.errors);
-        self.unpriced_calls = self.unpriced_calls.saturating_sub(part.unpriced_calls);
-        self.excluded_calls = self.excluded_calls.saturating_sub(part.excluded_calls);
-        self.unpriced_tokens -= part.unpriced_tokens;
-        self.excluded_cost = self.excluded_cost - part.excluded_cost;
-        self.duration_us -= part.duration_us;
-        self.cost = self.cost - part.cost;
-        self.other_amount = self.other_amount - part.other_amount;
+    pub(crate) fn less(&self, part: &Self) -> Self {
+        let mut left = *self;
+        left.calls = left.calls.saturating_sub(part.calls);
+        left.errors = left.errors.saturating_sub(part.errors);
+        left.unpriced_calls = left.unpriced_calls.saturating_sub(part.unpriced_calls);
+        left.excluded_calls = left.excluded_calls.saturating_sub(part.excluded_calls);
+        left.unpriced_tokens -= part.unpriced_tokens;
+        left.excluded_cost = left.excluded_cost - part.excluded_cost;
+        left.duration_us -= part.duration_us;
+        left.cost = left.cost - part.cost;
+        left.other_amount = left.other_amount - part.other_amount;
         for class in 0..TokenClass::ALL.len() {
-            self.tokens[class] -= part.tokens[class];
-            self.amounts[class] = self.amounts[class] - part.amounts[class];
+            left.tokens[class] -= part.tokens[class];
+            left.amounts[class] = left.amounts[class] - part.amounts[class];
         }
-        self
+        left
     }
 }
 
@@ -94,26 +95,19 @@ impl AddAssign<&Self> for Sums {
     }
 }
 
-/// Columns of rollups that are plain integers.
-const COUNTS: [&str; 4] = ["calls", "errors", "unpriced_calls", "excluded_calls"];
+/// Places in [`SUMS`] of what stands before the token classes.
+const UNPRICED_TOKENS: usize = 0;
+const EXCLUDED_COST: usize = 1;
+const DURATION: usize = 2;
+const COST: usize = 3;
+const COST_OTHER: usize = 4;
+const TOKENS: usize = 5;
+const COSTS: usize = TOKENS + TokenClass::ALL.len();
 
-/// Columns of rollups that are sums of wide integers, before those of the token classes.
-const WIDE: [&str; 5] = [
-    "unpriced_tokens",
-    "excluded_cost",
-    "duration_us",
-    "cost",
-    "cost_other",
-];
-
-fn wide_columns(amounts: bool) -> impl Iterator<Item = String> {
-    let tokens = TokenClass::ALL.map(|class| format!("tokens_{}", class.name()));
-    let costs = TokenClass::ALL.map(|class| format!("cost_{}", class.name()));
-    let costs = costs.into_iter().filter(move |_| amounts);
-    WIDE.into_iter()
-        .map(str::to_owned)
-        .chain(tokens)
-        .chain(costs)
+/// Cost by class is left away unless it is asked for.
+fn wide_columns(amounts: bool) -> &'static [&'static str] {
+    const ALL: &[&str] = &SUMS;
+    if amounts { ALL } else { &ALL[..COSTS] }
 }
 
 /// The columns that a row of a rollup table or of its differences brings along.
@@ -121,7 +115,7 @@ pub(crate) fn rollup_columns(dialect: Dialect, amounts: bool) -> String {
     let mut columns = COUNTS.map(str::to_owned).to_vec();
     for column in wide_columns(amounts) {
         match dialect {
-            Dialect::Postgres => columns.push(column),
+            Dialect::Postgres => columns.push((*column).to_owned()),
             Dialect::Sqlite => columns.extend([format!("{column}_hi"), format!("{column}_lo")]),
         }
     }
@@ -133,36 +127,57 @@ pub(crate) fn rollup_sums(dialect: Dialect, amounts: bool) -> String {
     let counts = COUNTS
         .into_iter()
         .map(|column| format!("CAST(SUM({column}) AS bigint)"));
-    let wide = wide_columns(amounts).map(|column| dialect.sum_of_sums(&column));
+    let wide = wide_columns(amounts).iter().map(|column| dialect.sum_of_sums(column));
     counts.chain(wide).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads [`rollup_sums`] from a column on.
 pub(crate) fn read_rollup_sums(row: &Row, first: usize, amounts: bool) -> Result<Sums, StoreError> {
-    let wide = first + COUNTS.len();
-    let tokens = wide + WIDE.len();
-    let costs = tokens + TokenClass::ALL.len();
+    let sum = |place: usize| row.sum(first + COUNTS.len() + place);
     let mut sums = Sums {
         calls: row.count(first)?,
         errors: row.count(first + 1)?,
         unpriced_calls: row.count(first + 2)?,
         excluded_calls: row.count(first + 3)?,
-        unpriced_tokens: row.sum(wide)?,
-        excluded_cost: UsdSum(row.sum(wide + 1)?),
-        duration_us: row.sum(wide + 2)?,
-        cost: UsdSum(row.sum(wide + 3)?),
+        unpriced_tokens: sum(UNPRICED_TOKENS)?,
+        excluded_cost: UsdSum(sum(EXCLUDED_COST)?),
+        duration_us: sum(DURATION)?,
+        cost: UsdSum(sum(COST)?),
         ..Sums::default()
     };
     for class in 0..TokenClass::ALL.len() {
-        sums.tokens[class] = row.sum(tokens + class)?;
+        sums.tokens[class] = sum(TOKENS + class)?;
         if amounts {
-            sums.amounts[class] = UsdSum(row.sum(costs + class)?);
+            sums.amounts[class] = UsdSum(sum(COSTS + class)?);
         }
     }
     if amounts {
-        sums.other_amount = UsdSum(row.sum(wide + 4)?);
+        sums.other_amount = UsdSum(sum(COST_OTHER)?);
     }
     Ok(sums)
+}
+
+/// What one call adds to [`rollup_columns`] without amounts, under the same names.
+pub(crate) fn call_columns(dialect: Dialect) -> String {
+    let when = |condition: &str, name: &str| format!("CASE WHEN {condition} THEN 1 ELSE 0 END AS {name}");
+    let counted = |value: &str| format!("CASE WHEN f.why = 0 THEN {value} END");
+    let all_tokens = TokenClass::ALL.map(|class| format!("COALESCE(f.tokens_{}, 0)", class.name())).join(" + ");
+    let mut columns = vec![
+        when("f.why = 0", "calls"),
+        when("f.why = 0 AND f.error", "errors"),
+        when("f.why = 0 AND f.cost IS NULL", "unpriced_calls"),
+        when("f.why <> 0", "excluded_calls"),
+        dialect.as_sum(&format!("CASE WHEN f.why = 0 AND f.cost IS NULL THEN {all_tokens} END"), "unpriced_tokens"),
+        dialect.as_sum("CASE WHEN f.why <> 0 THEN f.cost END", "excluded_cost"),
+        dialect.as_sum(&counted("f.end_us - f.start_us"), "duration_us"),
+        dialect.as_sum(&counted("f.cost"), "cost"),
+        dialect.as_sum("0", "cost_other"),
+    ];
+    columns.extend(TokenClass::ALL.map(|class| {
+        let column = format!("tokens_{}", class.name());
+        dialect.as_sum(&counted(&format!("f.{column}")), &column)
+    }));
+    columns.join(", ")
 }
 
 /// Sums over a group of calls that all count or all do not, for [`read_call_sums`].

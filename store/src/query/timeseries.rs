@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::{
     breakdown::{breakdown, by_tool},
-    facts::{Ask, By, Group, Value, facts},
+    ask::{Ask, By, Group, Value},
+    facts::facts,
     filter::{Clause, Dimension, Filter, OneOf},
     paths::Paths,
     snapshot::Snapshot,

@@ -6,8 +6,8 @@ use costflame_profile::{FrameKind, PathId, TraceId};
 
 use super::{
     calls::push_traces,
-    clauses::{JOIN_SERIES, needs_series, push_clauses},
-    facts::push_range,
+    clauses::{JOIN_SERIES, Source, needs_series, push_clauses},
+    facts::push_range_of_trace,
     filter::Filter,
     paths::Paths,
     snapshot::{Row, Snapshot},
@@ -140,9 +140,8 @@ fn push_has_call(sql: &mut Sql, filter: &Filter) {
         sql.push(JOIN_SERIES);
     }
     sql.push(" WHERE f.project_id = t.project_id AND f.lane = t.lane AND f.trace_id = t.trace_id");
-    // The sign keeps SQLite from walking the whole range for each trace instead of the trace's calls.
-    push_range(sql, "+f.start_us", (filter.from_us, filter.to_us));
-    push_clauses(sql, filter);
+    push_range_of_trace(sql, (filter.from_us, filter.to_us));
+    push_clauses(sql, filter, Source::Calls);
     sql.push("))");
 }
 

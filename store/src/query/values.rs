@@ -1,11 +1,11 @@
 //! Completion of filter values.
 
 use super::{
-    breakdown::{breakdown, counted},
-    clauses::push_column,
-    facts::{Ask, By, Value, push_calls},
-    filter::{Column, Dimension, Filter},
+    ask::Value,
+    breakdown::breakdown,
+    filter::{Dimension, Filter},
     paths::Paths,
+    ranking::most_called,
     snapshot::Snapshot,
 };
 use crate::StoreError;
@@ -38,7 +38,8 @@ pub async fn values(
     let wanted = |text: &str| text.to_lowercase().contains(&part);
     match dimension {
         Dimension::Column(column) if !column.in_series() => {
-            values_of_calls(snapshot, &filter, column, wanted, limit).await
+            let (values, more) = most_called(snapshot, &filter, column, wanted, limit).await?;
+            Ok(Values { values, more, paths: Paths::default() })
         }
         _ => {
             let mut all = breakdown(snapshot, &filter, dimension, usize::MAX - 1).await?;
@@ -68,36 +69,4 @@ pub async fn values(
             })
         }
     }
-}
-
-/// There may be many: the database ranks them, and reading ends when enough have been found.
-async fn values_of_calls(
-    snapshot: &mut Snapshot,
-    filter: &Filter,
-    column: &Column,
-    wanted: impl Fn(&str) -> bool,
-    limit: usize,
-) -> Result<Values, StoreError> {
-    let mut sql = snapshot.sql("SELECT value, n FROM (SELECT ");
-    push_column(&mut sql, column);
-    sql.push(" AS value, COUNT(*) AS n");
-    push_calls(&mut sql, &counted(filter), Ask::by(By::Column(column)));
-    let bytewise = sql.dialect.bytewise();
-    sql.push(&format!(
-        " GROUP BY 1) v WHERE value IS NOT NULL ORDER BY n DESC, value {bytewise}"
-    ));
-    let mut found = Values::default();
-    snapshot
-        .each(sql, |row| {
-            let value = row.text(0)?;
-            if wanted(&value) {
-                found.more = found.values.len() == limit;
-                if !found.more {
-                    found.values.push((Value::Text(value), row.count(1)?));
-                }
-            }
-            Ok(!found.more)
-        })
-        .await?;
-    Ok(found)
 }

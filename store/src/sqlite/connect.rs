@@ -44,6 +44,13 @@ impl Sqlite {
         let reader = SqlitePoolOptions::new()
             .max_connections(options.max_connections)
             .acquire_timeout(options.acquire_timeout)
+            // The time limit of a snapshot ends with it.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.lock_handle().await?.remove_progress_handler();
+                    Ok(true)
+                })
+            })
             .connect_with(file.pragma("query_only", "on"))
             .await?;
         Ok(Self {

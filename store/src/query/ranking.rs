@@ -1,0 +1,138 @@
+//! Values of users, sessions, prompts and tags: there may be many, so the database ranks them.
+
+use super::{
+    ask::{Ask, By, Value},
+    clauses::{JOIN_SERIES, Source, needs_series, push_clauses, push_column},
+    facts::{days_and_edges, facts, push_call_range, push_dimension_rows},
+    filter::{Column, Filter},
+    snapshot::Snapshot,
+    source::{ranks_from_dimensions, with_value},
+    sql::Sql,
+    sums::{Sums, call_columns, read_rollup_sums, rollup_columns, rollup_sums},
+};
+use crate::StoreError;
+
+/// The dearest values with their sums.
+pub(crate) struct Ranking {
+    /// By cost, then calls, then value; at most as many as asked for.
+    pub(crate) top: Vec<(Value, Sums)>,
+    /// How many values there are.
+    pub(crate) values: u64,
+}
+
+/// Ranks the values of a column outside of the series among counted calls. `total` are the sums over
+/// all of them: what no value has is what is left.
+pub(crate) async fn rank(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    column: &Column,
+    limit: usize,
+    total: &Sums,
+) -> Result<Ranking, StoreError> {
+    let mut sql = snapshot.sql("SELECT * FROM (SELECT value, ");
+    let dialect = sql.dialect;
+    sql.push(&rollup_sums(dialect, false));
+    sql.push(&format!(", SUM(calls) AS n, {} FROM (", dialect.rank_of_sums("cost")));
+    push_rows(&mut sql, filter, column);
+    sql.push(") f GROUP BY value HAVING SUM(calls) > 0) v ORDER BY rank_hi DESC, rank_lo DESC, n DESC, ");
+    sql.push(&format!("CASE WHEN value IS NULL THEN 1 ELSE 0 END, value {} LIMIT ", dialect.bytewise()));
+    sql.bind(limit);
+    let mut top =
+        snapshot.all(sql, |row| Ok((row.maybe_text(0)?.into(), read_rollup_sums(row, 1, false)?))).await?;
+
+    let mut sql = snapshot.sql("SELECT COUNT(*) FROM (SELECT value FROM (");
+    push_rows(&mut sql, filter, column);
+    sql.push(") f GROUP BY value HAVING SUM(calls) > 0) v");
+    let mut values = snapshot.first(sql, |row| row.count(0)).await?.unwrap_or_default();
+
+    if ranks_from_dimensions(filter, column) {
+        let ask = Ask::by(By::Nothing);
+        let present = facts(snapshot, &with_value(filter, column), ask).await?.into_values().next();
+        let absent = total.less(&present.unwrap_or_default());
+        if absent.calls > 0 {
+            values += 1;
+            top.push((Value::Absent, absent));
+        }
+    }
+    sort(&mut top);
+    top.truncate(limit);
+    Ok(Ranking { top, values })
+}
+
+/// By cost, then calls, largest first, then value.
+pub(crate) fn sort(rows: &mut [(Value, Sums)]) {
+    rows.sort_unstable_by(|(a, a_sums), (b, b_sums)| {
+        let size = |sums: &Sums| std::cmp::Reverse((sums.cost, sums.calls));
+        size(a_sums).cmp(&size(b_sums)).then_with(|| a.cmp(b))
+    });
+}
+
+/// The values with the most counted calls that `wanted` accepts, at most `limit`, and whether there
+/// are more. Reading ends when enough have been found.
+pub(crate) async fn most_called(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    column: &Column,
+    wanted: impl Fn(&str) -> bool,
+    limit: usize,
+) -> Result<(Vec<(Value, u64)>, bool), StoreError> {
+    let mut sql = snapshot.sql("SELECT value, CAST(SUM(calls) AS bigint) FROM (");
+    push_rows(&mut sql, filter, column);
+    sql.push(") f WHERE value IS NOT NULL GROUP BY value HAVING SUM(calls) > 0 ORDER BY SUM(calls) DESC, value ");
+    let bytewise = sql.dialect.bytewise();
+    sql.push(bytewise);
+    let (mut found, mut more) = (Vec::new(), false);
+    let each = snapshot.each(sql, |row| {
+        let value = row.text(0)?;
+        if wanted(&value) {
+            more = found.len() == limit;
+            if !more {
+                found.push((Value::Text(value), row.count(1)?));
+            }
+        }
+        Ok(!more)
+    });
+    each.await?;
+    Ok((found, more))
+}
+
+/// Appends rows of (value, sums) whose sums add up to those of the filter: from `dim_rollups` for
+/// whole days where it can answer, apart from calls without a value; from calls for the rest.
+fn push_rows(sql: &mut Sql, filter: &Filter, column: &Column) {
+    if !ranks_from_dimensions(filter, column) {
+        return push_calls(sql, filter, column);
+    }
+    let (days, edges) = days_and_edges(filter);
+    let present = with_value(filter, column);
+    let mut first = true;
+    if let Some(days) = days {
+        first = false;
+        let columns = rollup_columns(sql.dialect, false);
+        sql.push(&format!("SELECT f.value, {columns} FROM ("));
+        push_dimension_rows(sql, filter.project, column, days, false);
+        sql.push(") f");
+        if needs_series(filter) {
+            sql.push(JOIN_SERIES);
+        }
+        sql.push(" WHERE 1 = 1");
+        push_clauses(sql, filter, Source::Dimensions);
+    }
+    for (from_us, to_us) in edges {
+        sql.push(if first { "" } else { " UNION ALL " });
+        first = false;
+        push_calls(sql, &Filter { from_us, to_us, ..present.clone() }, column);
+    }
+}
+
+fn push_calls(sql: &mut Sql, filter: &Filter, column: &Column) {
+    sql.push("SELECT ");
+    push_column(sql, column, Source::Calls);
+    let columns = call_columns(sql.dialect);
+    sql.push(&format!(" AS value, {columns} FROM calls f"));
+    if needs_series(filter) {
+        sql.push(JOIN_SERIES);
+    }
+    sql.push(" WHERE f.project_id = ").bind(filter.project);
+    push_call_range(sql, (filter.from_us, filter.to_us));
+    push_clauses(sql, filter, Source::Calls);
+}
