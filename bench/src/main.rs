@@ -3,8 +3,10 @@
 
 mod figures;
 mod ingest;
+mod month;
 mod raw;
 mod read;
+mod settle;
 mod target;
 
 use std::{path::PathBuf, time::Duration};
@@ -32,11 +34,32 @@ struct Options {
     /// Spans per request
     #[arg(long, default_value_t = 1_000)]
     spans_per_request: usize,
+    /// Calls behind the questions about a month
+    #[arg(long, default_value_t = 10_000_000)]
+    month_calls: usize,
+    /// Measure only this
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+}
+
+/// What can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Receiving: decoding, pricing, acknowledging
+    Ingest,
+    /// Settling
+    Settle,
+    /// Questions about a month
+    Month,
 }
 
 impl Options {
     fn seconds(&self, quick: u64, full: u64) -> Duration {
         Duration::from_secs(if self.quick { quick } else { full })
+    }
+
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
     }
 }
 
@@ -44,27 +67,47 @@ impl Options {
 async fn main() -> Result<()> {
     let options = Options::parse();
     let mut figures = Figures::default();
-    read::measure(&mut figures, options.seconds(2, 10))?;
-    for database in [Database::sqlite()?, Database::postgres()] {
-        let load = Ingest {
-            connections: options.connections,
-            spans_per_request: options.spans_per_request,
-            time: options.seconds(6, 60),
-        };
-        ingest::measure(&mut figures, &database, &load)
-            .await
-            .with_context(|| database.name().to_owned())?;
-        raw::measure(&mut figures, &database, options.seconds(3, 15)).await?;
-        figures.ratio(
-            database.name(),
-            "acknowledged_spans_per_s",
-            "raw_rows_per_s",
-            "acknowledged_of_raw",
-        );
+    if options.wants(Part::Ingest) {
+        read::measure(&mut figures, options.seconds(2, 10))?;
+        for database in [Database::sqlite()?, Database::postgres()] {
+            receive(&mut figures, &database, &options).await?;
+        }
+    }
+    if options.wants(Part::Settle) {
+        let traces = if options.quick { 1_000 } else { 20_000 };
+        for database in [Database::sqlite()?, Database::postgres()] {
+            settle::measure(&mut figures, &database, traces, options.seconds(4, 30)).await?;
+        }
+    }
+    if options.wants(Part::Month) {
+        let calls = if options.quick { 100_000 } else { options.month_calls };
+        let repeat = if options.quick { 3 } else { 10 };
+        for database in [Database::sqlite()?, Database::postgres()] {
+            month::measure(&mut figures, &database, calls, repeat).await?;
+        }
     }
     figures.print();
     if let Some(path) = options.json {
         figures.write(&path)?;
     }
+    Ok(())
+}
+
+async fn receive(figures: &mut Figures, database: &Database, options: &Options) -> Result<()> {
+    let load = Ingest {
+        connections: options.connections,
+        spans_per_request: options.spans_per_request,
+        time: options.seconds(6, 60),
+    };
+    ingest::measure(figures, database, &load)
+        .await
+        .with_context(|| database.name().to_owned())?;
+    raw::measure(figures, database, options.seconds(3, 15)).await?;
+    figures.ratio(
+        database.name(),
+        "acknowledged_spans_per_s",
+        "raw_rows_per_s",
+        "acknowledged_of_raw",
+    );
     Ok(())
 }

@@ -48,7 +48,12 @@ pub(crate) struct Ask<'a> {
 impl<'a> Ask<'a> {
     /// Sums by value, over the whole range.
     pub(crate) const fn by(by: By<'a>) -> Self {
-        Self { by, bucket: None, amounts: false, only: None }
+        Self {
+            by,
+            bucket: None,
+            amounts: false,
+            only: None,
+        }
     }
 
     /// True when the SQL of the grouping names the series.
@@ -100,7 +105,8 @@ impl<'a> Ask<'a> {
             By::Column(column) => {
                 sql.push(" AND (");
                 push_column(sql, column, source);
-                sql.push(" IN ").bind_list(only.iter().filter_map(Value::as_text));
+                sql.push(" IN ")
+                    .bind_list(only.iter().filter_map(Value::as_text));
                 if only.contains(&Value::Absent) {
                     sql.push(" OR ");
                     push_column(sql, column, source);

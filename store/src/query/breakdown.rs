@@ -112,8 +112,10 @@ pub(crate) async fn by_tool(
 
 fn ranked(groups: impl Iterator<Item = (Value, Sums)>, limit: usize) -> Breakdown {
     let mut total = Sums::default();
-    let mut rows: Vec<(Value, Sums)> =
-        groups.inspect(|(_, sums)| total += sums).filter(|(_, sums)| sums.calls > 0).collect();
+    let mut rows: Vec<(Value, Sums)> = groups
+        .inspect(|(_, sums)| total += sums)
+        .filter(|(_, sums)| sums.calls > 0)
+        .collect();
     sort(&mut rows);
     let values = rows.len() as u64;
     rows.truncate(limit);
@@ -126,7 +128,10 @@ async fn ranked_by_database(
     column: &Column,
     limit: usize,
 ) -> Result<Breakdown, StoreError> {
-    let total = facts(snapshot, filter, Ask::by(By::Nothing)).await?.into_values().next();
+    let total = facts(snapshot, filter, Ask::by(By::Nothing))
+        .await?
+        .into_values()
+        .next();
     let total = total.unwrap_or_default();
     let ranking = rank(snapshot, filter, column, limit, &total).await?;
     Ok(with_rest(total, ranking.top, ranking.values))
@@ -135,8 +140,18 @@ async fn ranked_by_database(
 /// What the rows leave of the total is the rest.
 fn with_rest(total: Sums, rows: Vec<(Value, Sums)>, values: u64) -> Breakdown {
     let more = values.saturating_sub(rows.len() as u64);
-    let rest = (more > 0).then(|| (more, rows.iter().fold(total, |left, (_, sums)| left.less(sums))));
-    Breakdown { total, rows, rest, paths: Paths::default() }
+    let rest = (more > 0).then(|| {
+        (
+            more,
+            rows.iter().fold(total, |left, (_, sums)| left.less(sums)),
+        )
+    });
+    Breakdown {
+        total,
+        rows,
+        rest,
+        paths: Paths::default(),
+    }
 }
 
 /// The counted calls among those of a filter.

@@ -17,16 +17,26 @@ use crate::StoreError;
 type Groups = HashMap<Group, Sums>;
 
 /// Sums by group, of groups that have a call, from the cheapest source ([`super::source`]).
-pub(crate) async fn facts(snapshot: &mut Snapshot, filter: &Filter, ask: Ask<'_>) -> Result<Groups, StoreError> {
+pub(crate) async fn facts(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    ask: Ask<'_>,
+) -> Result<Groups, StoreError> {
     match choose(filter, &ask) {
         (Source::Rollups, _) => facts_of_rollups(snapshot, filter, ask).await,
-        (Source::Dimensions, Some(column)) => facts_of_dimensions(snapshot, filter, ask, column).await,
+        (Source::Dimensions, Some(column)) => {
+            facts_of_dimensions(snapshot, filter, ask, column).await
+        }
         _ => facts_of_calls(snapshot, filter, ask).await,
     }
 }
 
 /// Days inside, hours and quarters towards the ends, calls at the very ends.
-async fn facts_of_rollups(snapshot: &mut Snapshot, filter: &Filter, ask: Ask<'_>) -> Result<Groups, StoreError> {
+async fn facts_of_rollups(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    ask: Ask<'_>,
+) -> Result<Groups, StoreError> {
     let coarsest = ask.bucket.unwrap_or(TIERS[TIERS.len() - 1]);
     let plan = Plan::new((filter.from_us, filter.to_us), coarsest);
     let mut groups = Groups::new();
@@ -58,8 +68,12 @@ async fn facts_of_dimensions(
 /// Whole UTC days of a filter's range, as days since 1970, and the rest of it.
 pub(crate) fn days_and_edges(filter: &Filter) -> (Option<Range>, Vec<Range>) {
     let (from, to) = (filter.from_us, filter.to_us);
-    let Some((start, end)) = inside((from, to), DAY) else { return (None, vec![(from, to)]) };
-    let edges = [(from, start), (end, to)].into_iter().filter(|(from, to)| from < to);
+    let Some((start, end)) = inside((from, to), DAY) else {
+        return (None, vec![(from, to)]);
+    };
+    let edges = [(from, start), (end, to)]
+        .into_iter()
+        .filter(|(from, to)| from < to);
     (Some((start / DAY_US, end / DAY_US)), edges.collect())
 }
 
@@ -88,7 +102,11 @@ async fn add_edges(
     groups: &mut Groups,
 ) -> Result<(), StoreError> {
     for &(from_us, to_us) in edges {
-        let edge = Filter { from_us, to_us, ..filter.clone() };
+        let edge = Filter {
+            from_us,
+            to_us,
+            ..filter.clone()
+        };
         for (group, sums) in facts_of_calls(snapshot, &edge, ask).await? {
             *groups.entry(group).or_default() += &sums;
         }
@@ -97,7 +115,11 @@ async fn add_edges(
 }
 
 /// Call by call.
-async fn facts_of_calls(snapshot: &mut Snapshot, filter: &Filter, ask: Ask<'_>) -> Result<Groups, StoreError> {
+async fn facts_of_calls(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    ask: Ask<'_>,
+) -> Result<Groups, StoreError> {
     let mut groups = Groups::new();
     let mut sql = snapshot.sql("SELECT ");
     ask.push_group(&mut sql, Source::Calls);
@@ -130,41 +152,70 @@ async fn add_amounts(
     push_calls(&mut sql, filter, ask);
     sql.push(" AND f.why = 0 AND f.cost IS NOT NULL");
     let each = snapshot.each(sql, |row| {
-        groups.entry(ask.group(&row)?).or_default().add_lines(&row.receipt(2)?);
+        groups
+            .entry(ask.group(&row)?)
+            .or_default()
+            .add_lines(&row.receipt(2)?);
         Ok(true)
     });
     each.await
 }
 
-fn rollups_sql(snapshot: &Snapshot, filter: &Filter, ask: Ask<'_>, buckets: &[(i64, Range)], whole: Range) -> Sql {
+fn rollups_sql(
+    snapshot: &Snapshot,
+    filter: &Filter,
+    ask: Ask<'_>,
+    buckets: &[(i64, Range)],
+    whole: Range,
+) -> Sql {
     let mut sql = start_sums(snapshot, ask, Source::Rollups);
     let columns = rollup_columns(sql.dialect, ask.amounts);
     let columns = format!("SELECT project_id, bucket_us, path_id, series_id, {columns} FROM ");
     for (seconds, range) in buckets {
-        sql.push(&columns).push("rollups WHERE project_id = ").bind(filter.project);
+        sql.push(&columns)
+            .push("rollups WHERE project_id = ")
+            .bind(filter.project);
         sql.push(" AND tier = ").bind(*seconds);
         push_range(&mut sql, "bucket_us", *range);
         sql.push(" UNION ALL ");
     }
-    sql.push(&columns).push("rollup_deltas WHERE project_id = ").bind(filter.project);
+    sql.push(&columns)
+        .push("rollup_deltas WHERE project_id = ")
+        .bind(filter.project);
     push_range(&mut sql, "bucket_us", whole);
     end_sums(sql, filter, ask, Source::Rollups)
 }
 
-fn dimensions_sql(snapshot: &Snapshot, filter: &Filter, ask: Ask<'_>, column: &Column, days: Range) -> Sql {
+fn dimensions_sql(
+    snapshot: &Snapshot,
+    filter: &Filter,
+    ask: Ask<'_>,
+    column: &Column,
+    days: Range,
+) -> Sql {
     let mut sql = start_sums(snapshot, ask, Source::Dimensions);
     push_dimension_rows(&mut sql, filter.project, column, days, ask.amounts);
     end_sums(sql, filter, ask, Source::Dimensions)
 }
 
 /// Appends the rows of one dimension, and the differences not yet folded, of whole days.
-pub(crate) fn push_dimension_rows(sql: &mut Sql, project: i32, column: &Column, days: Range, amounts: bool) {
+pub(crate) fn push_dimension_rows(
+    sql: &mut Sql,
+    project: i32,
+    column: &Column,
+    days: Range,
+    amounts: bool,
+) {
     let columns = rollup_columns(sql.dialect, amounts);
     let name = dimension_name(column).unwrap_or_default();
     for (number, table) in ["dim_rollups", "dim_deltas"].into_iter().enumerate() {
         sql.push(if number == 0 { "" } else { " UNION ALL " });
-        sql.push(&format!("SELECT project_id, day, value, series_id, {columns} FROM {table} WHERE project_id = "));
-        sql.bind(project).push(" AND dimension = ").bind(name.as_str());
+        sql.push(&format!(
+            "SELECT project_id, day, value, series_id, {columns} FROM {table} WHERE project_id = "
+        ));
+        sql.bind(project)
+            .push(" AND dimension = ")
+            .bind(name.as_str());
         push_range(sql, "day", days);
     }
 }
@@ -204,7 +255,14 @@ pub(crate) fn push_calls(sql: &mut Sql, filter: &Filter, ask: Ask<'_>) {
 /// Appends the range of starts, also as days: they are the partitions.
 pub(crate) fn push_call_range(sql: &mut Sql, (from_us, to_us): Range) {
     push_range(sql, "f.start_us", (from_us, to_us));
-    push_range(sql, "f.start_day", (from_us.div_euclid(DAY_US), (to_us - 1).div_euclid(DAY_US) + 1));
+    push_range(
+        sql,
+        "f.start_day",
+        (
+            from_us.div_euclid(DAY_US),
+            (to_us - 1).div_euclid(DAY_US) + 1,
+        ),
+    );
 }
 
 /// The same among the calls of one trace. The sign keeps SQLite from walking the whole range instead of them.

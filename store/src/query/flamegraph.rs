@@ -3,8 +3,8 @@
 use costflame_profile::PathRow;
 
 use super::{
-    breakdown::path_ids,
     ask::{Ask, By, Value},
+    breakdown::path_ids,
     facts::facts,
     filter::Filter,
     paths::Paths,

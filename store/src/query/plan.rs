@@ -78,7 +78,7 @@ fn push(ranges: &mut Vec<Range>, range: Range) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Plan, Range, TIERS, DAY_US};
+    use super::{DAY_US, Plan, Range, TIERS};
 
     const SECOND: i64 = 1_000_000;
     const DAY: i64 = DAY_US;

@@ -32,22 +32,39 @@ pub(crate) async fn rank(
     let mut sql = snapshot.sql("SELECT * FROM (SELECT value, ");
     let dialect = sql.dialect;
     sql.push(&rollup_sums(dialect, false));
-    sql.push(&format!(", SUM(calls) AS n, {} FROM (", dialect.rank_of_sums("cost")));
+    sql.push(&format!(
+        ", SUM(calls) AS n, {} FROM (",
+        dialect.rank_of_sums("cost")
+    ));
     push_rows(&mut sql, filter, column);
-    sql.push(") f GROUP BY value HAVING SUM(calls) > 0) v ORDER BY rank_hi DESC, rank_lo DESC, n DESC, ");
-    sql.push(&format!("CASE WHEN value IS NULL THEN 1 ELSE 0 END, value {} LIMIT ", dialect.bytewise()));
+    sql.push(
+        ") f GROUP BY value HAVING SUM(calls) > 0) v ORDER BY rank_hi DESC, rank_lo DESC, n DESC, ",
+    );
+    sql.push(&format!(
+        "CASE WHEN value IS NULL THEN 1 ELSE 0 END, value {} LIMIT ",
+        dialect.bytewise()
+    ));
     sql.bind(limit);
-    let mut top =
-        snapshot.all(sql, |row| Ok((row.maybe_text(0)?.into(), read_rollup_sums(row, 1, false)?))).await?;
+    let mut top = snapshot
+        .all(sql, |row| {
+            Ok((row.maybe_text(0)?.into(), read_rollup_sums(row, 1, false)?))
+        })
+        .await?;
 
     let mut sql = snapshot.sql("SELECT COUNT(*) FROM (SELECT value FROM (");
     push_rows(&mut sql, filter, column);
     sql.push(") f GROUP BY value HAVING SUM(calls) > 0) v");
-    let mut values = snapshot.first(sql, |row| row.count(0)).await?.unwrap_or_default();
+    let mut values = snapshot
+        .first(sql, |row| row.count(0))
+        .await?
+        .unwrap_or_default();
 
     if ranks_from_dimensions(filter, column) {
         let ask = Ask::by(By::Nothing);
-        let present = facts(snapshot, &with_value(filter, column), ask).await?.into_values().next();
+        let present = facts(snapshot, &with_value(filter, column), ask)
+            .await?
+            .into_values()
+            .next();
         let absent = total.less(&present.unwrap_or_default());
         if absent.calls > 0 {
             values += 1;
@@ -120,7 +137,15 @@ fn push_rows(sql: &mut Sql, filter: &Filter, column: &Column) {
     for (from_us, to_us) in edges {
         sql.push(if first { "" } else { " UNION ALL " });
         first = false;
-        push_calls(sql, &Filter { from_us, to_us, ..present.clone() }, column);
+        push_calls(
+            sql,
+            &Filter {
+                from_us,
+                to_us,
+                ..present.clone()
+            },
+            column,
+        );
     }
 }
 

@@ -45,7 +45,9 @@ impl Snapshot {
             .lock_handle()
             .await?
             .set_progress_handler(LOOK_EVERY, move || Instant::now() < end);
-        Ok(Self { transaction: Open::Sqlite(transaction) })
+        Ok(Self {
+            transaction: Open::Sqlite(transaction),
+        })
     }
 
     /// A snapshot of Postgres, taken at the first read.

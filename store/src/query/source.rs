@@ -30,16 +30,25 @@ pub(crate) fn choose<'a>(filter: &'a Filter, ask: &Ask<'a>) -> (Source, Option<&
         By::Column(column) if !column.in_series() => Some(column),
         _ => None,
     };
-    let Some(column) = outside(filter, asked) else { return (Source::Calls, None) };
-    let Some(column) = column else { return (Source::Rollups, None) };
+    let Some(column) = outside(filter, asked) else {
+        return (Source::Calls, None);
+    };
+    let Some(column) = column else {
+        return (Source::Rollups, None);
+    };
     let by_day = ask.bucket.is_none_or(|seconds| seconds == DAY);
-    let no_path = ask.by != By::Path && !filter.clauses.iter().any(|clause| matches!(clause, Clause::Tool(_) | Clause::Path(_)));
+    let no_path = ask.by != By::Path
+        && !filter
+            .clauses
+            .iter()
+            .any(|clause| matches!(clause, Clause::Tool(_) | Clause::Path(_)));
     // What has no value is in no row of dim_rollups.
     let of_values = filter.clauses.iter().any(|clause| match clause {
         Clause::Column(known, test) => known == column && is_present(test),
         _ => false,
     });
-    let only_values = asked.is_some() && ask.only.is_some_and(|only| !only.contains(&Value::Absent));
+    let only_values =
+        asked.is_some() && ask.only.is_some_and(|only| !only.contains(&Value::Absent));
     if by_day && no_path && (of_values || only_values) {
         return (Source::Dimensions, Some(column));
     }
@@ -48,7 +57,10 @@ pub(crate) fn choose<'a>(filter: &'a Filter, ask: &Ask<'a>) -> (Source, Option<&
 
 /// True when the values of a column can be ranked from `dim_rollups`, apart from its absence.
 pub(crate) fn ranks_from_dimensions(filter: &Filter, column: &Column) -> bool {
-    let no_path = !filter.clauses.iter().any(|clause| matches!(clause, Clause::Tool(_) | Clause::Path(_)));
+    let no_path = !filter
+        .clauses
+        .iter()
+        .any(|clause| matches!(clause, Clause::Tool(_) | Clause::Path(_)));
     no_path && outside(filter, Some(column)).is_some()
 }
 
@@ -79,12 +91,19 @@ pub(crate) fn is_present(test: &OneOf<Option<String>>) -> bool {
 /// The same filter among calls that have a value.
 pub(crate) fn with_value(filter: &Filter, column: &Column) -> Filter {
     let mut present = filter.clone();
-    let known = present.clauses.iter_mut().find(|clause| clause.is_about(&Dimension::Column(column.clone())));
+    let known = present
+        .clauses
+        .iter_mut()
+        .find(|clause| clause.is_about(&Dimension::Column(column.clone())));
     match known {
         Some(Clause::Column(_, test)) => test.none.push(None),
-        _ => present
-            .clauses
-            .push(Clause::Column(column.clone(), OneOf { any: Vec::new(), none: vec![None] })),
+        _ => present.clauses.push(Clause::Column(
+            column.clone(),
+            OneOf {
+                any: Vec::new(),
+                none: vec![None],
+            },
+        )),
     }
     present
 }
@@ -94,11 +113,22 @@ mod tests {
     use super::*;
 
     fn filter(clauses: Vec<Clause>) -> Filter {
-        Filter { project: 1, from_us: 0, to_us: 1, clauses }
+        Filter {
+            project: 1,
+            from_us: 0,
+            to_us: 1,
+            clauses,
+        }
     }
 
     fn is(column: Column, value: Option<&str>) -> Clause {
-        Clause::Column(column, OneOf { any: vec![value.map(str::to_owned)], none: Vec::new() })
+        Clause::Column(
+            column,
+            OneOf {
+                any: vec![value.map(str::to_owned)],
+                none: Vec::new(),
+            },
+        )
     }
 
     fn source(clauses: Vec<Clause>, by: By<'_>) -> Source {
@@ -107,21 +137,53 @@ mod tests {
 
     #[test]
     fn the_cheapest_table_answers() {
-        let error = || Clause::Failed(OneOf { any: vec![true], none: Vec::new() });
-        let tool = || Clause::Tool(OneOf { any: vec![None], none: Vec::new() });
-        let (model, user) = (|| is(Column::Model, Some("m")), || is(Column::User, Some("u")));
+        let error = || {
+            Clause::Failed(OneOf {
+                any: vec![true],
+                none: Vec::new(),
+            })
+        };
+        let tool = || {
+            Clause::Tool(OneOf {
+                any: vec![None],
+                none: Vec::new(),
+            })
+        };
+        let (model, user) = (
+            || is(Column::Model, Some("m")),
+            || is(Column::User, Some("u")),
+        );
         assert_eq!(source(vec![], By::Nothing), Source::Rollups);
         assert_eq!(source(vec![model(), tool()], By::Path), Source::Rollups);
         assert_eq!(source(vec![model(), error()], By::Nothing), Source::Calls);
-        assert_eq!(source(vec![model(), user()], By::Column(&Column::Agent)), Source::Dimensions);
+        assert_eq!(
+            source(vec![model(), user()], By::Column(&Column::Agent)),
+            Source::Dimensions
+        );
         assert_eq!(source(vec![user()], By::Path), Source::Calls);
         assert_eq!(source(vec![user(), tool()], By::Nothing), Source::Calls);
-        assert_eq!(source(vec![user(), is(Column::Session, Some("s"))], By::Nothing), Source::Calls);
-        assert_eq!(source(vec![is(Column::User, None)], By::Nothing), Source::Calls);
-        assert_eq!(source(vec![], By::Column(&Column::User)), Source::Calls, "absent ones too");
+        assert_eq!(
+            source(vec![user(), is(Column::Session, Some("s"))], By::Nothing),
+            Source::Calls
+        );
+        assert_eq!(
+            source(vec![is(Column::User, None)], By::Nothing),
+            Source::Calls
+        );
+        assert_eq!(
+            source(vec![], By::Column(&Column::User)),
+            Source::Calls,
+            "absent ones too"
+        );
         let present = with_value(&filter(vec![]), &Column::User);
-        assert_eq!(choose(&present, &Ask::by(By::Nothing)).0, Source::Dimensions);
-        let quarters = Ask { bucket: Some(900), ..Ask::by(By::Nothing) };
+        assert_eq!(
+            choose(&present, &Ask::by(By::Nothing)).0,
+            Source::Dimensions
+        );
+        let quarters = Ask {
+            bucket: Some(900),
+            ..Ask::by(By::Nothing)
+        };
         assert_eq!(choose(&present, &quarters).0, Source::Calls);
     }
 }

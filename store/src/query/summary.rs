@@ -3,8 +3,8 @@
 use costflame_pricing::UsdSum;
 
 use super::{
-    breakdown::counted,
     ask::{Ask, By},
+    breakdown::counted,
     facts::{facts, push_calls},
     filter::{Clause, Filter, OneOf},
     snapshot::Snapshot,

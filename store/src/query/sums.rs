@@ -127,7 +127,9 @@ pub(crate) fn rollup_sums(dialect: Dialect, amounts: bool) -> String {
     let counts = COUNTS
         .into_iter()
         .map(|column| format!("CAST(SUM({column}) AS bigint)"));
-    let wide = wide_columns(amounts).iter().map(|column| dialect.sum_of_sums(column));
+    let wide = wide_columns(amounts)
+        .iter()
+        .map(|column| dialect.sum_of_sums(column));
     counts.chain(wide).collect::<Vec<_>>().join(", ")
 }
 
@@ -159,15 +161,21 @@ pub(crate) fn read_rollup_sums(row: &Row, first: usize, amounts: bool) -> Result
 
 /// What one call adds to [`rollup_columns`] without amounts, under the same names.
 pub(crate) fn call_columns(dialect: Dialect) -> String {
-    let when = |condition: &str, name: &str| format!("CASE WHEN {condition} THEN 1 ELSE 0 END AS {name}");
+    let when =
+        |condition: &str, name: &str| format!("CASE WHEN {condition} THEN 1 ELSE 0 END AS {name}");
     let counted = |value: &str| format!("CASE WHEN f.why = 0 THEN {value} END");
-    let all_tokens = TokenClass::ALL.map(|class| format!("COALESCE(f.tokens_{}, 0)", class.name())).join(" + ");
+    let all_tokens = TokenClass::ALL
+        .map(|class| format!("COALESCE(f.tokens_{}, 0)", class.name()))
+        .join(" + ");
     let mut columns = vec![
         when("f.why = 0", "calls"),
         when("f.why = 0 AND f.error", "errors"),
         when("f.why = 0 AND f.cost IS NULL", "unpriced_calls"),
         when("f.why <> 0", "excluded_calls"),
-        dialect.as_sum(&format!("CASE WHEN f.why = 0 AND f.cost IS NULL THEN {all_tokens} END"), "unpriced_tokens"),
+        dialect.as_sum(
+            &format!("CASE WHEN f.why = 0 AND f.cost IS NULL THEN {all_tokens} END"),
+            "unpriced_tokens",
+        ),
         dialect.as_sum("CASE WHEN f.why <> 0 THEN f.cost END", "excluded_cost"),
         dialect.as_sum(&counted("f.end_us - f.start_us"), "duration_us"),
         dialect.as_sum(&counted("f.cost"), "cost"),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    breakdown::{breakdown, by_tool},
     ask::{Ask, By, Group, Value},
+    breakdown::{breakdown, by_tool},
     facts::facts,
     filter::{Clause, Dimension, Filter, OneOf},
     paths::Paths,

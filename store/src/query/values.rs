@@ -39,7 +39,11 @@ pub async fn values(
     match dimension {
         Dimension::Column(column) if !column.in_series() => {
             let (values, more) = most_called(snapshot, &filter, column, wanted, limit).await?;
-            Ok(Values { values, more, paths: Paths::default() })
+            Ok(Values {
+                values,
+                more,
+                paths: Paths::default(),
+            })
         }
         _ => {
             let mut all = breakdown(snapshot, &filter, dimension, usize::MAX - 1).await?;

@@ -1,0 +1,330 @@
+//! A month with ten million calls behind it: how long the questions of the UI take.
+//!
+//! A few real traces are landed, settled and folded; their receipts are then multiplied into a month of calls,
+//! traces and rollups of every tier that add up to each other, so that the questions meet tables as they would be.
+
+mod load;
+mod world;
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use costflame_bench::load::Body;
+use costflame_collector::{
+    decode::{Limits, walk_traces},
+    dialect::land::Lander,
+};
+use costflame_pricing::Catalog;
+use costflame_store::{
+    COUNTS, DAY_US, Due, LandingRow, MarkId, Measures, Options, SUMS, Store, lane,
+    query::{self, Clause, Column, Dimension, Filter, OneOf, Order, Sort},
+};
+
+use crate::{figures::Figures, target::Database};
+use load::{Cell, Loader};
+use world::{CALLS, DAYS, FROM_US, Seed, World, add};
+
+/// Traces written in one transaction.
+const TRACES: usize = 20_000;
+
+/// Fills a fresh database with `calls` calls and notes how long each question takes.
+pub(crate) async fn measure(figures: &mut Figures, database: &Database, calls: usize, repeat: usize) -> Result<()> {
+    let url = database.url();
+    let store = Store::connect(&url, &Options::default()).await?;
+    let receipts = real_receipts(&store).await?;
+    for day in 0..DAYS {
+        store.prepare(FROM_US + day * DAY_US).await?;
+    }
+    store.close().await;
+    let start = Instant::now();
+    let one = fill(&url, &receipts, calls / CALLS).await?;
+    let subject = format!("{}, a month of {calls} calls", database.name());
+    figures.add(&subject, "filled_in_s", start.elapsed().as_secs_f64());
+
+    let store = Store::connect(&url, &Options::default()).await?;
+    let month = Filter {
+        project: 1,
+        // As people ask: until now, wherever in the day that is.
+        from_us: FROM_US + 5_025_000_001,
+        to_us: FROM_US + (DAYS - 1) * DAY_US + 49_025_000_001,
+        clauses: Vec::new(),
+    };
+    let only = |column: Column, value: &str| {
+        let test = OneOf { any: vec![Some(value.to_owned())], none: Vec::new() };
+        Filter { clauses: vec![Clause::Column(column, test)], ..month.clone() }
+    };
+    let user = only(Column::User, "user-1");
+    let team = only(Column::Tag("team".to_owned()), "team-3");
+    let model = only(Column::Model, "gpt-4o");
+    let days: Vec<i64> = (0..DAYS).map(|day| FROM_US + day * DAY_US).collect();
+    let by_start = Order { sort: Sort::Start, descending: true };
+    let by_cost = Order { sort: Sort::Cost, descending: true };
+
+    let whole = query::summary(&mut store.snapshot().await?, &Filter { from_us: 0, to_us: i64::MAX / 2, ..month.clone() }).await?;
+    let counted = u64::try_from(calls / CALLS * CALLS)?;
+    ensure!(whole.sums.calls == counted, "{} calls instead of {counted}", whole.sums.calls);
+
+    macro_rules! time {
+        ($name:literal, |$snapshot:ident| $question:expr) => {{
+            let mut times = Vec::new();
+            for _ in 0..=repeat {
+                let start = Instant::now();
+                let mut snapshot = store.snapshot().await?;
+                let $snapshot = &mut snapshot;
+                std::hint::black_box($question.await.context($name)?);
+                times.push(start.elapsed().as_secs_f64() * 1e3);
+            }
+            // The first one warms up.
+            let mut times = times.split_off(1);
+            times.sort_by(f64::total_cmp);
+            figures.add(&subject, concat!($name, "_p50_ms"), times[times.len() / 2]);
+            figures.add(&subject, concat!($name, "_max_ms"), times[times.len() - 1]);
+        }};
+    }
+    time!("flamegraph", |s| query::path_sums(s, &month));
+    time!("flamegraph_of_a_model", |s| query::path_sums(s, &model));
+    time!("flamegraph_of_a_user", |s| query::path_sums(s, &user));
+    time!("flamegraph_of_a_tag", |s| query::path_sums(s, &team));
+    time!("summary", |s| query::summary(s, &month));
+    time!("summary_of_a_model", |s| query::summary(s, &model));
+    time!("summary_of_a_user", |s| query::summary(s, &user));
+    time!("timeseries_by_day", |s| query::timeseries(s, &month, None, 0, &days, 86_400));
+    time!("timeseries_by_model", |s| query::timeseries(s, &month, Some(&Dimension::Column(Column::Model)), 8, &days, 86_400));
+    time!("breakdown_by_model", |s| query::breakdown(s, &month, &Dimension::Column(Column::Model), 50));
+    time!("breakdown_by_path", |s| query::breakdown(s, &month, &Dimension::Path, 50));
+    time!("breakdown_by_user", |s| query::breakdown(s, &month, &Dimension::Column(Column::User), 50));
+    time!("breakdown_by_tag", |s| query::breakdown(s, &month, &Dimension::Column(Column::Tag("team".into())), 50));
+    time!("values_of_users", |s| query::values(s, &month, &Dimension::Column(Column::User), "9", 20));
+    time!("traces_newest", |s| query::traces(s, &month, by_start, None, 50));
+    time!("traces_dearest", |s| query::traces(s, &month, by_cost, None, 50));
+    time!("calls_newest", |s| query::calls(s, &month, None, 50));
+    time!("calls_of_a_user", |s| query::calls(s, &user, None, 50));
+    time!("trace_by_id", |s| query::trace(s, 1, one));
+    time!("extent", |s| query::extent(s, 1));
+    store.close().await;
+    Ok(())
+}
+
+/// Lands and settles some of the load's traces; the sums of each priced call, in the order of the calls.
+async fn real_receipts(store: &Store) -> Result<Vec<Measures>> {
+    let (catalog, limits) = (Catalog::embedded(), Limits::default());
+    let mut lander = Lander::new(&catalog);
+    let mut rows: Vec<LandingRow> = Vec::new();
+    let body = Body::new(1, 100, FROM_US.unsigned_abs() * 1000).stamped(1);
+    let walked = walk_traces(&body, &limits, |resource, scope, span| {
+        rows.push(lander.land(resource, scope, span, 1, FROM_US));
+    });
+    ensure!(walked.is_ok(), "the benchmark's own body is whole");
+    store.commit(&rows, &[]).await?;
+    let leases = store.lease_lanes("bench", FROM_US, 60_000_000).await?;
+    let lanes: Vec<i16> = leases.iter().map(|lease| lease.lane).collect();
+    let marks = store.marks_after(&lanes, MarkId::default(), 10_000).await?;
+    store.settle(&leases, &Due::of(&marks.marks)).await?;
+    store.release_lanes("bench").await?;
+    let calls = store.all_calls().await?;
+    let counted = calls.iter().filter(|call| call.why().is_none() && call.call.cost.is_some());
+    Ok(counted.map(Measures::of).collect())
+}
+
+/// Replaces what is stored by a month of so many traces; returns one of them.
+async fn fill(url: &str, receipts: &[Measures], traces: usize) -> Result<costflame_profile::TraceId> {
+    let mut loader = Loader::open(url).await?;
+    loader.run(TEMPLATES).await?;
+    for table in ["calls", "traces", "claims", "landing", "dirty", "paths", "series", "rollups", "dim_rollups", "rollup_deltas", "dim_deltas"] {
+        loader.run(&format!("DELETE FROM {table}")).await?;
+    }
+    let world = World::new();
+    write_world(&mut loader, &world).await?;
+    let mut sums = Default::default();
+    let mut seeds = world.seeds(traces).enumerate();
+    let mut one = None;
+    loop {
+        let some: Vec<(usize, Seed)> = seeds.by_ref().take(TRACES).collect();
+        let Some((first, seed)) = some.first() else { break };
+        one.get_or_insert(seed.trace);
+        for (number, seed) in &some {
+            add(&world, *number, seed, receipts, &mut sums);
+        }
+        let last = first + some.len();
+        write_traces(&mut loader, receipts, &some).await?;
+        loader.run(&calls_sql(*first, last, receipts.len())).await?;
+        loader.run("DELETE FROM seeds").await?;
+        let reached_us = some.last().map_or(0, |(_, seed)| seed.start_us);
+        write_sums(&mut loader, &world, &mut sums, reached_us).await?;
+    }
+    write_sums(&mut loader, &world, &mut sums, i64::MAX).await?;
+    loader.run("DROP TABLE seeds; DROP TABLE leaves; DROP TABLE templates; DROP TABLE steps; ANALYZE").await?;
+    loader.close().await?;
+    one.context("at least one trace")
+}
+
+/// The real calls to multiply, and room for what is multiplied.
+const TEMPLATES: &str = "
+CREATE TABLE templates AS SELECT row_number() OVER (ORDER BY trace_id, span_id) - 1 AS n, end_us - start_us AS length_us, c.*
+FROM calls c WHERE why = 0 AND cost IS NOT NULL;
+CREATE UNIQUE INDEX templates_n ON templates (n);
+CREATE TABLE seeds (n bigint, start_us bigint, lane bigint, leaf bigint, failed bigint, user_id text, tags jsonb, trace_id bytea);
+CREATE TABLE leaves (n bigint PRIMARY KEY, path_id bytea, series_id bytea, provider text, model text, environment text,
+feature text, agent text);
+CREATE TABLE steps (k bigint, span_id bytea);
+";
+
+async fn write_world(loader: &mut Loader, world: &World) -> Result<()> {
+    let text = |text: &Option<costflame_profile::Text>| text.as_ref().map_or(Cell::Null, |text| Cell::Text(text.to_string()));
+    let paths = world.paths.iter().map(|path| {
+        vec![
+            Cell::Int(1),
+            Cell::Int(path.frame.kind as i64),
+            Cell::Bytes(path.id.0.to_vec()),
+            path.parent.map_or(Cell::Null, |id| Cell::Bytes(id.0.to_vec())),
+            Cell::Text(path.frame.service.to_string()),
+            Cell::Text(path.frame.label.to_string()),
+        ]
+    });
+    let columns = ["project_id", "kind", "path_id", "parent_id", "service", "label"];
+    loader.rows("paths", &columns, paths).await?;
+    let mut known = std::collections::HashSet::new();
+    let series = world.leaves.iter().filter(|leaf| known.insert(leaf.series)).map(|leaf| {
+        let mut row = vec![Cell::Int(1), Cell::Bytes(leaf.series.0.to_vec())];
+        row.extend(leaf.values.values.iter().map(text));
+        row
+    });
+    let columns = ["project_id", "series_id", "provider", "model", "service", "environment", "feature", "agent", "operation"];
+    loader.rows("series", &columns, series).await?;
+    let leaves = world.leaves.iter().enumerate().map(|(number, leaf)| {
+        let [provider, model, _, environment, feature, agent, _] = &leaf.values.values;
+        let mut row = vec![Cell::Int(number as i64), Cell::Bytes(leaf.path.0.to_vec()), Cell::Bytes(leaf.series.0.to_vec())];
+        row.extend([provider, model, environment, feature, agent].map(text));
+        row
+    });
+    let columns = ["n", "path_id", "series_id", "provider", "model", "environment", "feature", "agent"];
+    loader.rows("leaves", &columns, leaves).await?;
+    let steps = (0..CALLS).map(|step| vec![Cell::Int(step as i64), Cell::Bytes((step as u64 + 6).to_be_bytes().to_vec())]);
+    loader.rows("steps", &["k", "span_id"], steps).await
+}
+
+/// Traces, and the seeds their calls grow from.
+async fn write_traces(loader: &mut Loader, receipts: &[Measures], seeds: &[(usize, Seed)]) -> Result<()> {
+    let rows = seeds.iter().map(|(number, seed)| {
+        vec![
+            Cell::Int(*number as i64),
+            Cell::Int(seed.start_us),
+            Cell::Int(lane(&seed.trace).into()),
+            Cell::Int(seed.leaf as i64),
+            Cell::Int(seed.failed.into()),
+            Cell::Text(seed.user()),
+            Cell::Text(format!("{{\"team\": \"{}\"}}", seed.team())),
+            Cell::Bytes(seed.trace.0.to_vec()),
+        ]
+    });
+    let columns = ["n", "start_us", "lane", "leaf", "failed", "user_id", "tags", "trace_id"];
+    loader.rows("seeds", &columns, rows).await?;
+    let rows = seeds.iter().map(|(number, seed)| {
+        let calls = (0..CALLS).map(|call| &receipts[world::template(*number, call, receipts.len())]);
+        let cost: i128 = calls.map(|call| call.sums[3]).sum();
+        vec![
+            Cell::Int(seed.start_us),
+            Cell::Int(world::call_start(seed, CALLS)),
+            Cell::Int(seed.start_us),
+            Cell::Int(seed.start_us),
+            Cell::Int(1),
+            Cell::Int(1),
+            Cell::Int(seed.start_us / DAY_US),
+            Cell::Int(10),
+            Cell::Int(CALLS as i64),
+            Cell::Int(seed.failed.into()),
+            Cell::Int(0),
+            Cell::Int(0),
+            Cell::Int(0),
+            Cell::Int(lane(&seed.trace).into()),
+            Cell::Int(0),
+            Cell::Int(1),
+            Cell::Bytes(seed.trace.0.to_vec()),
+            Cell::Bytes(vec![1; 8]),
+            Cell::Text("web-0".to_owned()),
+            Cell::Text("POST /r0".to_owned()),
+            Cell::Wide(cost),
+            Cell::Wide(0),
+            Cell::Wide(0),
+            Cell::Wide(0),
+        ]
+    });
+    let columns = [
+        "start_us", "end_us", "first_received_us", "last_received_us", "tx", "project_id", "start_day", "spans", "calls",
+        "errors", "failed_spans", "unpriced_calls", "excluded_calls", "lane", "root_kind", "has_root", "trace_id",
+        "root_span_id", "root_service", "root_label", "cost", "excluded_cost", "tokens_in", "tokens_out",
+    ];
+    loader.rows("traces", &columns, rows).await
+}
+
+/// One trace becomes its calls: places of a leaf, usage and receipt of a real call.
+fn calls_sql(first: usize, last: usize, receipts: usize) -> String {
+    let copied = "cost, reported, flags, weight_milli, why, unpriced, signal, span_kind, late, tokens_input, \
+         tokens_cache_read, tokens_cache_write, tokens_cache_write_1h, tokens_audio_in, tokens_cache_read_audio, \
+         tokens_image_in, tokens_video_in, tokens_output, tokens_reasoning, tokens_audio_out, tokens_image_out, \
+         operation, emitter, catalog, receipt";
+    let from_template: Vec<String> = copied.split(',').map(|column| format!("t.{}", column.trim())).collect();
+    format!(
+        "INSERT INTO calls (start_us, end_us, tx, project_id, start_day, lane, error, trace_id, span_id, path_id, \
+         series_id, provider, request_model, response_model, response_id, service, environment, feature, agent, user_id, \
+         tags, {copied}) \
+         SELECT s.start_us + k.k * 2000000, s.start_us + k.k * 2000000 + t.length_us, 1, 1, \
+         (s.start_us + k.k * 2000000) / {DAY_US}, s.lane, s.failed = 1 AND k.k = 0, s.trace_id, k.span_id, l.path_id, \
+         l.series_id, l.provider, l.model, l.model, NULL, 'agents', l.environment, l.feature, l.agent, s.user_id, \
+         s.tags, {} \
+         FROM seeds s CROSS JOIN steps k JOIN leaves l ON l.n = s.leaf + k.k \
+         JOIN templates t ON t.n = (s.n * 7 + k.k) % {receipts} WHERE s.n >= {first} AND s.n < {last} ORDER BY s.n, k.k",
+        from_template.join(", ")
+    )
+}
+
+/// Writes and forgets the sums of buckets that end before a time.
+async fn write_sums(
+    loader: &mut Loader,
+    world: &World,
+    (rollups, dimensions): &mut (world::Rollups, world::Dimensions),
+    until_us: i64,
+) -> Result<()> {
+    let measures = |sums: &Measures| {
+        let counts = sums.counts.map(Cell::Int).into_iter();
+        counts
+            .chain(sums.sums.map(Cell::Wide))
+            .collect::<Vec<_>>()
+    };
+    let columns = |keys: [&'static str; 5]| -> Vec<&'static str> {
+        keys.into_iter().chain(COUNTS).chain(SUMS).collect()
+    };
+    let done = rollups.extract_if(.., |(tier, bucket_us, _), _| {
+        bucket_us + i64::from(*tier) * 1_000_000 <= until_us
+    });
+    let rows = done.map(|((tier, bucket_us, leaf), sums)| {
+        let leaf = &world.leaves[leaf];
+        let mut row = vec![
+            Cell::Int(1),
+            Cell::Int(tier.into()),
+            Cell::Int(bucket_us),
+            Cell::Bytes(leaf.path.0.to_vec()),
+            Cell::Bytes(leaf.series.0.to_vec()),
+        ];
+        row.extend(measures(&sums));
+        row
+    });
+    let keys = ["project_id", "tier", "bucket_us", "path_id", "series_id"];
+    loader.rows("rollups", &columns(keys), rows).await?;
+    let done = dimensions.extract_if(.., |(day, ..), _| {
+        (i64::from(*day) + 1) * DAY_US <= until_us
+    });
+    let rows = done.map(|((day, dimension, value, series), sums)| {
+        let mut row = vec![
+            Cell::Int(1),
+            Cell::Int(day.into()),
+            Cell::Text(dimension.to_owned()),
+            Cell::Text(value),
+            Cell::Bytes(series.to_vec()),
+        ];
+        row.extend(measures(&sums));
+        row
+    });
+    let keys = ["project_id", "day", "dimension", "value", "series_id"];
+    loader.rows("dim_rollups", &columns(keys), rows).await
+}
