@@ -2,25 +2,40 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use costflame_dashboards::{Endpoints, Figures, HealthSource, Lag, Queue, Received, Refused};
+use costflame_collector::decode::Limits;
+use costflame_dashboards::{
+    Bound, Endpoints, Figures, HealthSource, Lag, Queue, Received, Refused,
+};
 use prometheus_client::{encoding::text, registry::Registry};
 
 /// Samples of one name: labels as written, and the value.
 type Samples = BTreeMap<String, Vec<(String, f64)>>;
 
+/// Counters whose label `reason` says which bound was hit.
+const REFUSALS: [&str; 3] = [
+    "costflame_requests_refused_total",
+    "costflame_spans_rejected_total",
+    "costflame_adjustments_total",
+];
+
 /// Reads the figures anew at every call.
-pub(crate) fn source(registry: Arc<Registry>, grpc: SocketAddr, http: SocketAddr) -> HealthSource {
+pub(crate) fn source(
+    registry: Arc<Registry>,
+    limits: Limits,
+    grpc: SocketAddr,
+    http: SocketAddr,
+) -> HealthSource {
     Arc::new(move || {
         let samples = samples(&registry);
         let endpoints = Endpoints {
             otlp_grpc: Some(grpc.to_string()),
             otlp_http: Some(http.to_string()),
         };
-        figures(&samples, endpoints)
+        figures(&samples, &limits, endpoints)
     })
 }
 
-fn figures(samples: &Samples, endpoints: Endpoints) -> Figures {
+fn figures(samples: &Samples, limits: &Limits, endpoints: Endpoints) -> Figures {
     let sum = |name: &str| {
         whole(
             samples
@@ -32,11 +47,8 @@ fn figures(samples: &Samples, endpoints: Endpoints) -> Figures {
         )
     };
     let mut reasons = BTreeMap::new();
-    for name in [
-        "costflame_requests_refused_total",
-        "costflame_spans_rejected_total",
-    ] {
-        for (labels, value) in samples.get(name).into_iter().flatten() {
+    for name in &REFUSALS[..2] {
+        for (labels, value) in samples.get(*name).into_iter().flatten() {
             let reason = labels.split('"').nth(1).unwrap_or("other");
             *reasons.entry(reason.to_owned()).or_insert(0) += whole(*value);
         }
@@ -59,7 +71,10 @@ fn figures(samples: &Samples, endpoints: Endpoints) -> Figures {
             spans: sum("costflame_spans_rejected_total"),
             reasons,
         },
-        lag: Lag::default(),
+        lag: Lag {
+            settle_ms: milliseconds(samples, "costflame_settle_lag_seconds"),
+            fold_ms: milliseconds(samples, "costflame_fold_lag_seconds"),
+        },
         queues: vec![
             queue(
                 "request bodies, bytes",
@@ -72,8 +87,60 @@ fn figures(samples: &Samples, endpoints: Endpoints) -> Figures {
                 "costflame_queue_limit_bytes",
             ),
         ],
-        bounds: Vec::new(),
+        bounds: bounds(samples, limits),
     }
+}
+
+/// Every bound of a request, and how often telemetry hit it.
+fn bounds(samples: &Samples, limits: &Limits) -> Vec<Bound> {
+    let hits = |reason: &str| {
+        let label = format!("\"{reason}\"");
+        let samples = REFUSALS.iter().filter_map(|name| samples.get(*name));
+        let hits = samples
+            .flatten()
+            .filter(|(labels, _)| labels.contains(&label));
+        whole(hits.map(|sample| sample.1).sum())
+    };
+    let bound = |name: &str, limit: usize, reason: &str| Bound {
+        name: name.to_owned(),
+        limit: limit as u64,
+        hits: hits(reason),
+    };
+    vec![
+        bound("bytes of a request", limits.max_request_bytes, "too_large"),
+        bound(
+            "spans of a request",
+            limits.max_spans_per_request,
+            "too_many_spans",
+        ),
+        bound(
+            "attributes of a span",
+            limits.max_attributes_per_span,
+            "too_many_attributes",
+        ),
+        bound(
+            "nesting of an attribute",
+            limits.max_attribute_depth,
+            "nested_too_deeply",
+        ),
+        bound("bytes of a name", limits.max_name_bytes, "long_name"),
+        bound(
+            "attributes of a resource",
+            limits.max_attributes_per_envelope,
+            "envelope_attribute_unread",
+        ),
+        bound(
+            "events of a span",
+            limits.max_events_per_span,
+            "event_unread",
+        ),
+        bound("links of a span", limits.max_links_per_span, "link_unread"),
+    ]
+}
+
+fn milliseconds(samples: &Samples, name: &str) -> Option<u64> {
+    let (_, seconds) = samples.get(name)?.first()?;
+    Some(whole(seconds * 1e3))
 }
 
 fn samples(registry: &Registry) -> Samples {

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use costflame_collector::{
+    decode::Limits,
     health::{self, Health},
     receive::ReceiverConfig,
     service::{Collector, Listeners},
@@ -60,7 +61,12 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     let (grpc_addr, http_addr, api_addr) =
         (grpc.local_addr()?, http.local_addr()?, api.local_addr()?);
     let registry = Arc::new(registry);
-    let figures = figures::source(Arc::clone(&registry), grpc_addr, http_addr);
+    let limits = Limits {
+        max_request_bytes: config.max_request_bytes,
+        max_spans_per_request: config.max_spans_per_request,
+        ..Limits::default()
+    };
+    let figures = figures::source(Arc::clone(&registry), limits, grpc_addr, http_addr);
     let pages = costflame_dashboards::router(ApiState::new(Store::clone(&store), figures));
     let pages = pages.merge(health::router(Health {
         store,

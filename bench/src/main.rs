@@ -80,7 +80,11 @@ async fn main() -> Result<()> {
         }
     }
     if options.wants(Part::Month) {
-        let calls = if options.quick { 100_000 } else { options.month_calls };
+        let calls = if options.quick {
+            100_000
+        } else {
+            options.month_calls
+        };
         let repeat = if options.quick { 3 } else { 10 };
         for database in [Database::sqlite()?, Database::postgres()] {
             month::measure(&mut figures, &database, calls, repeat).await?;

@@ -28,7 +28,12 @@ use world::{CALLS, DAYS, FROM_US, Seed, World, add};
 const TRACES: usize = 20_000;
 
 /// Fills a fresh database with `calls` calls and notes how long each question takes.
-pub(crate) async fn measure(figures: &mut Figures, database: &Database, calls: usize, repeat: usize) -> Result<()> {
+pub(crate) async fn measure(
+    figures: &mut Figures,
+    database: &Database,
+    calls: usize,
+    repeat: usize,
+) -> Result<()> {
     let url = database.url();
     let store = Store::connect(&url, &Options::default()).await?;
     let receipts = real_receipts(&store).await?;
@@ -50,19 +55,43 @@ pub(crate) async fn measure(figures: &mut Figures, database: &Database, calls: u
         clauses: Vec::new(),
     };
     let only = |column: Column, value: &str| {
-        let test = OneOf { any: vec![Some(value.to_owned())], none: Vec::new() };
-        Filter { clauses: vec![Clause::Column(column, test)], ..month.clone() }
+        let test = OneOf {
+            any: vec![Some(value.to_owned())],
+            none: Vec::new(),
+        };
+        Filter {
+            clauses: vec![Clause::Column(column, test)],
+            ..month.clone()
+        }
     };
     let user = only(Column::User, "user-1");
     let team = only(Column::Tag("team".to_owned()), "team-3");
     let model = only(Column::Model, "gpt-4o");
     let days: Vec<i64> = (0..DAYS).map(|day| FROM_US + day * DAY_US).collect();
-    let by_start = Order { sort: Sort::Start, descending: true };
-    let by_cost = Order { sort: Sort::Cost, descending: true };
+    let by_start = Order {
+        sort: Sort::Start,
+        descending: true,
+    };
+    let by_cost = Order {
+        sort: Sort::Cost,
+        descending: true,
+    };
 
-    let whole = query::summary(&mut store.snapshot().await?, &Filter { from_us: 0, to_us: i64::MAX / 2, ..month.clone() }).await?;
+    let whole = query::summary(
+        &mut store.snapshot().await?,
+        &Filter {
+            from_us: 0,
+            to_us: i64::MAX / 2,
+            ..month.clone()
+        },
+    )
+    .await?;
     let counted = u64::try_from(calls / CALLS * CALLS)?;
-    ensure!(whole.sums.calls == counted, "{} calls instead of {counted}", whole.sums.calls);
+    ensure!(
+        whole.sums.calls == counted,
+        "{} calls instead of {counted}",
+        whole.sums.calls
+    );
 
     macro_rules! time {
         ($name:literal, |$snapshot:ident| $question:expr) => {{
@@ -88,15 +117,54 @@ pub(crate) async fn measure(figures: &mut Figures, database: &Database, calls: u
     time!("summary", |s| query::summary(s, &month));
     time!("summary_of_a_model", |s| query::summary(s, &model));
     time!("summary_of_a_user", |s| query::summary(s, &user));
-    time!("timeseries_by_day", |s| query::timeseries(s, &month, None, 0, &days, 86_400));
-    time!("timeseries_by_model", |s| query::timeseries(s, &month, Some(&Dimension::Column(Column::Model)), 8, &days, 86_400));
-    time!("breakdown_by_model", |s| query::breakdown(s, &month, &Dimension::Column(Column::Model), 50));
-    time!("breakdown_by_path", |s| query::breakdown(s, &month, &Dimension::Path, 50));
-    time!("breakdown_by_user", |s| query::breakdown(s, &month, &Dimension::Column(Column::User), 50));
-    time!("breakdown_by_tag", |s| query::breakdown(s, &month, &Dimension::Column(Column::Tag("team".into())), 50));
-    time!("values_of_users", |s| query::values(s, &month, &Dimension::Column(Column::User), "9", 20));
-    time!("traces_newest", |s| query::traces(s, &month, by_start, None, 50));
-    time!("traces_dearest", |s| query::traces(s, &month, by_cost, None, 50));
+    time!("timeseries_by_day", |s| query::timeseries(
+        s, &month, None, 0, &days, 86_400
+    ));
+    time!("timeseries_by_model", |s| query::timeseries(
+        s,
+        &month,
+        Some(&Dimension::Column(Column::Model)),
+        8,
+        &days,
+        86_400
+    ));
+    time!("breakdown_by_model", |s| query::breakdown(
+        s,
+        &month,
+        &Dimension::Column(Column::Model),
+        50
+    ));
+    time!("breakdown_by_path", |s| query::breakdown(
+        s,
+        &month,
+        &Dimension::Path,
+        50
+    ));
+    time!("breakdown_by_user", |s| query::breakdown(
+        s,
+        &month,
+        &Dimension::Column(Column::User),
+        50
+    ));
+    time!("breakdown_by_tag", |s| query::breakdown(
+        s,
+        &month,
+        &Dimension::Column(Column::Tag("team".into())),
+        50
+    ));
+    time!("values_of_users", |s| query::values(
+        s,
+        &month,
+        &Dimension::Column(Column::User),
+        "9",
+        20
+    ));
+    time!("traces_newest", |s| query::traces(
+        s, &month, by_start, None, 50
+    ));
+    time!("traces_dearest", |s| query::traces(
+        s, &month, by_cost, None, 50
+    ));
     time!("calls_newest", |s| query::calls(s, &month, None, 50));
     time!("calls_of_a_user", |s| query::calls(s, &user, None, 50));
     time!("trace_by_id", |s| query::trace(s, 1, one));
@@ -122,15 +190,33 @@ async fn real_receipts(store: &Store) -> Result<Vec<Measures>> {
     store.settle(&leases, &Due::of(&marks.marks)).await?;
     store.release_lanes("bench").await?;
     let calls = store.all_calls().await?;
-    let counted = calls.iter().filter(|call| call.why().is_none() && call.call.cost.is_some());
+    let counted = calls
+        .iter()
+        .filter(|call| call.why().is_none() && call.call.cost.is_some());
     Ok(counted.map(Measures::of).collect())
 }
 
 /// Replaces what is stored by a month of so many traces; returns one of them.
-async fn fill(url: &str, receipts: &[Measures], traces: usize) -> Result<costflame_profile::TraceId> {
+async fn fill(
+    url: &str,
+    receipts: &[Measures],
+    traces: usize,
+) -> Result<costflame_profile::TraceId> {
     let mut loader = Loader::open(url).await?;
     loader.run(TEMPLATES).await?;
-    for table in ["calls", "traces", "claims", "landing", "dirty", "paths", "series", "rollups", "dim_rollups", "rollup_deltas", "dim_deltas"] {
+    for table in [
+        "calls",
+        "traces",
+        "claims",
+        "landing",
+        "dirty",
+        "paths",
+        "series",
+        "rollups",
+        "dim_rollups",
+        "rollup_deltas",
+        "dim_deltas",
+    ] {
         loader.run(&format!("DELETE FROM {table}")).await?;
     }
     let world = World::new();
@@ -140,7 +226,9 @@ async fn fill(url: &str, receipts: &[Measures], traces: usize) -> Result<costfla
     let mut one = None;
     loop {
         let some: Vec<(usize, Seed)> = seeds.by_ref().take(TRACES).collect();
-        let Some((first, seed)) = some.first() else { break };
+        let Some((first, seed)) = some.first() else {
+            break;
+        };
         one.get_or_insert(seed.trace);
         for (number, seed) in &some {
             add(&world, *number, seed, receipts, &mut sums);
@@ -153,7 +241,9 @@ async fn fill(url: &str, receipts: &[Measures], traces: usize) -> Result<costfla
         write_sums(&mut loader, &world, &mut sums, reached_us).await?;
     }
     write_sums(&mut loader, &world, &mut sums, i64::MAX).await?;
-    loader.run("DROP TABLE seeds; DROP TABLE leaves; DROP TABLE templates; DROP TABLE steps; ANALYZE").await?;
+    loader
+        .run("DROP TABLE seeds; DROP TABLE leaves; DROP TABLE templates; DROP TABLE steps; ANALYZE")
+        .await?;
     loader.close().await?;
     one.context("at least one trace")
 }
@@ -170,41 +260,88 @@ CREATE TABLE steps (k bigint, span_id bytea);
 ";
 
 async fn write_world(loader: &mut Loader, world: &World) -> Result<()> {
-    let text = |text: &Option<costflame_profile::Text>| text.as_ref().map_or(Cell::Null, |text| Cell::Text(text.to_string()));
+    let text = |text: &Option<costflame_profile::Text>| {
+        text.as_ref()
+            .map_or(Cell::Null, |text| Cell::Text(text.to_string()))
+    };
     let paths = world.paths.iter().map(|path| {
         vec![
             Cell::Int(1),
             Cell::Int(path.frame.kind as i64),
             Cell::Bytes(path.id.0.to_vec()),
-            path.parent.map_or(Cell::Null, |id| Cell::Bytes(id.0.to_vec())),
+            path.parent
+                .map_or(Cell::Null, |id| Cell::Bytes(id.0.to_vec())),
             Cell::Text(path.frame.service.to_string()),
             Cell::Text(path.frame.label.to_string()),
         ]
     });
-    let columns = ["project_id", "kind", "path_id", "parent_id", "service", "label"];
+    let columns = [
+        "project_id",
+        "kind",
+        "path_id",
+        "parent_id",
+        "service",
+        "label",
+    ];
     loader.rows("paths", &columns, paths).await?;
     let mut known = std::collections::HashSet::new();
-    let series = world.leaves.iter().filter(|leaf| known.insert(leaf.series)).map(|leaf| {
-        let mut row = vec![Cell::Int(1), Cell::Bytes(leaf.series.0.to_vec())];
-        row.extend(leaf.values.values.iter().map(text));
-        row
-    });
-    let columns = ["project_id", "series_id", "provider", "model", "service", "environment", "feature", "agent", "operation"];
+    let series = world
+        .leaves
+        .iter()
+        .filter(|leaf| known.insert(leaf.series))
+        .map(|leaf| {
+            let mut row = vec![Cell::Int(1), Cell::Bytes(leaf.series.0.to_vec())];
+            row.extend(leaf.values.values.iter().map(text));
+            row
+        });
+    let columns = [
+        "project_id",
+        "series_id",
+        "provider",
+        "model",
+        "service",
+        "environment",
+        "feature",
+        "agent",
+        "operation",
+    ];
     loader.rows("series", &columns, series).await?;
     let leaves = world.leaves.iter().enumerate().map(|(number, leaf)| {
         let [provider, model, _, environment, feature, agent, _] = &leaf.values.values;
-        let mut row = vec![Cell::Int(number as i64), Cell::Bytes(leaf.path.0.to_vec()), Cell::Bytes(leaf.series.0.to_vec())];
+        let mut row = vec![
+            Cell::Int(number as i64),
+            Cell::Bytes(leaf.path.0.to_vec()),
+            Cell::Bytes(leaf.series.0.to_vec()),
+        ];
         row.extend([provider, model, environment, feature, agent].map(text));
         row
     });
-    let columns = ["n", "path_id", "series_id", "provider", "model", "environment", "feature", "agent"];
+    let columns = [
+        "n",
+        "path_id",
+        "series_id",
+        "provider",
+        "model",
+        "environment",
+        "feature",
+        "agent",
+    ];
     loader.rows("leaves", &columns, leaves).await?;
-    let steps = (0..CALLS).map(|step| vec![Cell::Int(step as i64), Cell::Bytes((step as u64 + 6).to_be_bytes().to_vec())]);
+    let steps = (0..CALLS).map(|step| {
+        vec![
+            Cell::Int(step as i64),
+            Cell::Bytes((step as u64 + 6).to_be_bytes().to_vec()),
+        ]
+    });
     loader.rows("steps", &["k", "span_id"], steps).await
 }
 
 /// Traces, and the seeds their calls grow from.
-async fn write_traces(loader: &mut Loader, receipts: &[Measures], seeds: &[(usize, Seed)]) -> Result<()> {
+async fn write_traces(
+    loader: &mut Loader,
+    receipts: &[Measures],
+    seeds: &[(usize, Seed)],
+) -> Result<()> {
     let rows = seeds.iter().map(|(number, seed)| {
         vec![
             Cell::Int(*number as i64),
@@ -217,10 +354,13 @@ async fn write_traces(loader: &mut Loader, receipts: &[Measures], seeds: &[(usiz
             Cell::Bytes(seed.trace.0.to_vec()),
         ]
     });
-    let columns = ["n", "start_us", "lane", "leaf", "failed", "user_id", "tags", "trace_id"];
+    let columns = [
+        "n", "start_us", "lane", "leaf", "failed", "user_id", "tags", "trace_id",
+    ];
     loader.rows("seeds", &columns, rows).await?;
     let rows = seeds.iter().map(|(number, seed)| {
-        let calls = (0..CALLS).map(|call| &receipts[world::template(*number, call, receipts.len())]);
+        let calls =
+            (0..CALLS).map(|call| &receipts[world::template(*number, call, receipts.len())]);
         let cost: i128 = calls.map(|call| call.sums[3]).sum();
         vec![
             Cell::Int(seed.start_us),
@@ -250,9 +390,30 @@ async fn write_traces(loader: &mut Loader, receipts: &[Measures], seeds: &[(usiz
         ]
     });
     let columns = [
-        "start_us", "end_us", "first_received_us", "last_received_us", "tx", "project_id", "start_day", "spans", "calls",
-        "errors", "failed_spans", "unpriced_calls", "excluded_calls", "lane", "root_kind", "has_root", "trace_id",
-        "root_span_id", "root_service", "root_label", "cost", "excluded_cost", "tokens_in", "tokens_out",
+        "start_us",
+        "end_us",
+        "first_received_us",
+        "last_received_us",
+        "tx",
+        "project_id",
+        "start_day",
+        "spans",
+        "calls",
+        "errors",
+        "failed_spans",
+        "unpriced_calls",
+        "excluded_calls",
+        "lane",
+        "root_kind",
+        "has_root",
+        "trace_id",
+        "root_span_id",
+        "root_service",
+        "root_label",
+        "cost",
+        "excluded_cost",
+        "tokens_in",
+        "tokens_out",
     ];
     loader.rows("traces", &columns, rows).await
 }
@@ -263,7 +424,10 @@ fn calls_sql(first: usize, last: usize, receipts: usize) -> String {
          tokens_cache_read, tokens_cache_write, tokens_cache_write_1h, tokens_audio_in, tokens_cache_read_audio, \
          tokens_image_in, tokens_video_in, tokens_output, tokens_reasoning, tokens_audio_out, tokens_image_out, \
          operation, emitter, catalog, receipt";
-    let from_template: Vec<String> = copied.split(',').map(|column| format!("t.{}", column.trim())).collect();
+    let from_template: Vec<String> = copied
+        .split(',')
+        .map(|column| format!("t.{}", column.trim()))
+        .collect();
     format!(
         "INSERT INTO calls (start_us, end_us, tx, project_id, start_day, lane, error, trace_id, span_id, path_id, \
          series_id, provider, request_model, response_model, response_id, service, environment, feature, agent, user_id, \
@@ -287,9 +451,7 @@ async fn write_sums(
 ) -> Result<()> {
     let measures = |sums: &Measures| {
         let counts = sums.counts.map(Cell::Int).into_iter();
-        counts
-            .chain(sums.sums.map(Cell::Wide))
-            .collect::<Vec<_>>()
+        counts.chain(sums.sums.map(Cell::Wide)).collect::<Vec<_>>()
     };
     let columns = |keys: [&'static str; 5]| -> Vec<&'static str> {
         keys.into_iter().chain(COUNTS).chain(SUMS).collect()

@@ -26,7 +26,12 @@ const TRACES: u64 = 100;
 const BATCH: usize = 256;
 
 /// Settles `traces` landed traces as fast as it goes, then keeps up with half of that rate for a while.
-pub(crate) async fn measure(figures: &mut Figures, database: &Database, traces: u64, time: Duration) -> Result<()> {
+pub(crate) async fn measure(
+    figures: &mut Figures,
+    database: &Database,
+    traces: u64,
+    time: Duration,
+) -> Result<()> {
     let store = Arc::new(Store::connect(&database.url(), &Options::default()).await?);
     let subject = format!("{}, settling", database.name());
     let body = Body::new(1, TRACES, 1_795_388_725_000_000_000);
@@ -43,7 +48,9 @@ pub(crate) async fn measure(figures: &mut Figures, database: &Database, traces: 
 async fn at_once(figures: &mut Figures, subject: &str, store: &Store) -> Result<f64> {
     let leases = store.lease_lanes("bench", now_us(), 3_600_000_000).await?;
     let lanes: Vec<i16> = leases.iter().map(|lease| lease.lane).collect();
-    let marks = store.marks_after(&lanes, MarkId::default(), 10_000_000).await?;
+    let marks = store
+        .marks_after(&lanes, MarkId::default(), 10_000_000)
+        .await?;
     let due = Due::of(&marks.marks);
     let (start, cpu) = (Instant::now(), cpu_seconds()?);
     let mut calls = 0;
@@ -56,14 +63,29 @@ async fn at_once(figures: &mut Figures, subject: &str, store: &Store) -> Result<
     store.release_lanes("bench").await?;
     let rate = due.len() as f64 / seconds;
     figures.add(subject, "traces_per_s_by_one_settler", rate);
-    figures.add(subject, "calls_per_s_by_one_settler", calls as f64 / seconds);
-    figures.add(subject, "collector_cpu_ms_per_trace", cpu * 1e3 / due.len() as f64);
+    figures.add(
+        subject,
+        "calls_per_s_by_one_settler",
+        calls as f64 / seconds,
+    );
+    figures.add(
+        subject,
+        "collector_cpu_ms_per_trace",
+        cpu * 1e3 / due.len() as f64,
+    );
     Ok(rate)
 }
 
 /// Lands traces at a steady rate while the settler works; samples how old the oldest unsettled one is.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-async fn keep_up(figures: &mut Figures, subject: &str, store: &Arc<Store>, body: &Body, rate: f64, time: Duration) -> Result<()> {
+async fn keep_up(
+    figures: &mut Figures,
+    subject: &str,
+    store: &Arc<Store>,
+    body: &Body,
+    rate: f64,
+    time: Duration,
+) -> Result<()> {
     let shutdown = CancellationToken::new();
     let config = SettleConfig {
         times: SettleTimes {
@@ -77,7 +99,9 @@ async fn keep_up(figures: &mut Figures, subject: &str, store: &Arc<Store>, body:
     let settling = Settler::start(Arc::clone(store), config, metrics, shutdown.clone());
     let (start, mut rounds, mut ages) = (Instant::now(), 0, Vec::new());
     while start.elapsed() < time {
-        store.commit(&landing(body, 1_000_000 + rounds), &[]).await?;
+        store
+            .commit(&landing(body, 1_000_000 + rounds), &[])
+            .await?;
         rounds += 1;
         if rounds % 5 == 0 {
             let oldest = store.status().await?.oldest_pending_us;
@@ -92,8 +116,16 @@ async fn keep_up(figures: &mut Figures, subject: &str, store: &Arc<Store>, body:
     ensure!(!ages.is_empty(), "the load was too short");
     ages.sort_by(f64::total_cmp);
     figures.add(subject, "half_load_traces_per_s", landed);
-    figures.add(subject, "half_load_oldest_unsettled_p50_s", ages[ages.len() / 2]);
-    figures.add(subject, "half_load_oldest_unsettled_p99_s", ages[(ages.len() - 1) * 99 / 100]);
+    figures.add(
+        subject,
+        "half_load_oldest_unsettled_p50_s",
+        ages[ages.len() / 2],
+    );
+    figures.add(
+        subject,
+        "half_load_oldest_unsettled_p99_s",
+        ages[(ages.len() - 1) * 99 / 100],
+    );
     Ok(())
 }
 
@@ -111,13 +143,20 @@ fn landing(body: &Body, round: u64) -> Vec<LandingRow> {
 }
 
 fn now_us() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// CPU seconds this process has used.
 fn cpu_seconds() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
     Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / 100.0)
 }

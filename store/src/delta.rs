@@ -1,6 +1,6 @@
 //! Signed differences: what changed calls change in the rollups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use costflame_profile::{PathId, Text};
 
@@ -9,8 +9,19 @@ use crate::{CallRow, Measures, SeriesId};
 /// Microseconds of the finest bucket.
 pub(crate) const QUARTER_US: i64 = 900_000_000;
 
-/// Seconds of the buckets of every tier.
-pub const TIERS: [i32; 3] = [900, 3600, 86_400];
+/// Seconds of the buckets of every tier: a quarter, an hour, a UTC day, eight of them.
+pub const TIERS: [i32; 4] = [900, 3600, 86_400, LONGEST_TIER];
+
+/// Seconds of the longest buckets; they begin on UTC days that are multiples of eight since 1970.
+pub(crate) const LONGEST_TIER: i32 = 691_200;
+
+/// The first days of the longest buckets that some days of projects belong to.
+pub(crate) fn first_days(days: &[(i32, i32)]) -> BTreeSet<(i32, i32)> {
+    const DAYS: i32 = LONGEST_TIER / 86_400;
+    days.iter()
+        .map(|(project, day)| (*project, day.div_euclid(DAYS) * DAYS))
+        .collect()
+}
 
 /// Where a call counts in `rollups`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

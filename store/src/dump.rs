@@ -1,6 +1,11 @@
 //! Everything settled as sorted lines, for tests that compare whole databases.
 
-use crate::{CallRow, StoreError, TIERS, snapshot::Snapshot, verify::merge};
+use crate::{
+    CallRow, StoreError, TIERS,
+    delta::{LONGEST_TIER, first_days},
+    snapshot::Snapshot,
+    verify::merge,
+};
 
 /// Dumps calls, traces, claims and rollups. Receive times and commit cursors are left out, since they
 /// tell how spans arrived.
@@ -10,8 +15,15 @@ pub(crate) async fn dump<S: Snapshot>(snapshot: &mut S) -> Result<Vec<String>, S
         .iter()
         .map(|call| format!("call {call:?} why {:?}", call.why()))
         .collect();
-    for (project, day) in snapshot.days().await? {
-        for tier in TIERS {
+    let days = snapshot.days().await?;
+    for (project, day) in first_days(&days) {
+        let longest = snapshot.rollups_on(project, day, LONGEST_TIER).await?;
+        for (key, measures) in merge(longest) {
+            lines.push(format!("rollup {LONGEST_TIER} {key:?} {measures:?}"));
+        }
+    }
+    for (project, day) in days {
+        for tier in TIERS.into_iter().filter(|tier| *tier < LONGEST_TIER) {
             for (key, measures) in merge(snapshot.rollups_on(project, day, tier).await?) {
                 lines.push(format!("rollup {tier} {key:?} {measures:?}"));
             }

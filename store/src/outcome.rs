@@ -84,7 +84,12 @@ pub(crate) fn outcome(known: &mut Known, horizon: Horizon) -> Outcome {
             Some(before) => before.clone(),
             None => trace_row(known.key, first, summary),
         };
+        // A late call may lie outside of what the sealed trace spans.
+        let starts = calls.iter().map(|call| call.start_us);
+        let ends = calls.iter().map(|call| call.end_us);
         TraceRow {
+            start_us: starts.fold(row.start_us, i64::min),
+            end_us: ends.fold(row.end_us, i64::max),
             first_received_us: first,
             last_received_us: last,
             totals: TraceTotals::of(&calls),

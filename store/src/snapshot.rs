@@ -75,7 +75,7 @@ pub(crate) trait Snapshot: Send {
         after: Option<CallKey>,
     ) -> impl Future<Output = Result<Vec<CallRow>, StoreError>> + Send;
 
-    /// Rollups of a tier and differences on a day; keys may repeat.
+    /// Rollups of a tier and differences on a day, or from that day on if a bucket has more; keys may repeat.
     fn rollups_on(
         &mut self,
         project: i32,

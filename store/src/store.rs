@@ -10,7 +10,7 @@ use crate::{
 /// How to connect.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Connections to Postgres, or readers of SQLite.
+    /// Connections to Postgres, or readers of SQLite; at least 2. Half of them answer questions.
     pub max_connections: u32,
     /// How long a request waits for a connection before it fails as unreachable.
     pub acquire_timeout: Duration,
@@ -18,6 +18,13 @@ pub struct Options {
     pub direct_url: Option<String>,
     /// How long after its first span a trace still changes with every span that arrives.
     pub horizon: Duration,
+}
+
+impl Options {
+    /// How many of the connections answer questions; the others land, settle and check.
+    pub(crate) fn askers(&self) -> u32 {
+        (self.max_connections / 2).max(1)
+    }
 }
 
 impl Default for Options {
@@ -86,7 +93,10 @@ impl Store {
     pub async fn close(&self) {
         match &self.backend {
             Backend::Sqlite(database) => database.close().await,
-            Backend::Postgres(database) => database.pool.close().await,
+            Backend::Postgres(database) => {
+                database.questions.close().await;
+                database.pool.close().await;
+            }
         }
     }
 
@@ -259,9 +269,22 @@ impl Store {
     /// When the database cannot be read.
     pub async fn snapshot(&self) -> Result<query::Snapshot, StoreError> {
         match &self.backend {
-            Backend::Sqlite(database) => query::Snapshot::of_sqlite(&database.reader).await,
-            Backend::Postgres(database) => query::Snapshot::of_postgres(&database.pool).await,
+            Backend::Sqlite(database) => query::Snapshot::of_sqlite(&database.questions).await,
+            Backend::Postgres(database) => query::Snapshot::of_postgres(&database.questions).await,
         }
+    }
+
+    /// Starts of the oldest and of the newest settled call, microseconds since 1970 UTC. Does not
+    /// wait for those who ask questions.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn extent(&self, project: i32) -> Result<Option<(i64, i64)>, StoreError> {
+        let mut snapshot = match &self.backend {
+            Backend::Sqlite(database) => query::Snapshot::of_sqlite(&database.reader).await?,
+            Backend::Postgres(database) => query::Snapshot::of_postgres(&database.pool).await?,
+        };
+        query::extent(&mut snapshot, project).await
     }
 
     /// Writes landing rows alone, with nothing around them: what [`Store::commit`] is measured against.

@@ -13,9 +13,9 @@ use costflame_profile::Identity;
 
 use crate::{
     CallKey, CallRow, Measures, StoreError, TIERS, TraceKey, TraceTotals,
-    call_row::day_of,
+    call_row::{DAY_US, day_of},
     claim_row::{BY_RESPONSE, ClaimRow},
-    delta::{DimKey, PathKey},
+    delta::{DimKey, LONGEST_TIER, PathKey, first_days},
     election,
     outcome::{Horizon, outcome},
     settle::{days, gather},
@@ -96,8 +96,17 @@ pub(crate) async fn verify<S: Snapshot>(
     for call in snapshot.contradictory_calls().await? {
         found.compare("calls", call.key, &"counted against its elections", &"not");
     }
-    for (project, day) in snapshot.days().await? {
-        check_day(snapshot, project, day, &mut found).await?;
+    let days = snapshot.days().await?;
+    let mut longest: BTreeMap<PathKey, Measures> = BTreeMap::new();
+    for (project, day) in &days {
+        check_day(snapshot, *project, *day, &mut longest, &mut found).await?;
+    }
+    for (project, day) in first_days(&days) {
+        let stored = merge(snapshot.rollups_on(project, day, LONGEST_TIER).await?);
+        let bucket_us = i64::from(day) * DAY_US;
+        let is_here = |key: &PathKey| (key.project, key.bucket_us) == (project, bucket_us);
+        let computed = longest.extract_if(.., |key, _| is_here(key)).collect();
+        compare_maps(&mut found, "rollups", &stored, &computed);
     }
     Ok(found)
 }
@@ -274,11 +283,12 @@ async fn check_group<S: Snapshot>(
     Ok(())
 }
 
-/// Rollups of one day from its calls.
+/// Rollups of one day from its calls, which are added to the longest buckets.
 async fn check_day<S: Snapshot>(
     snapshot: &mut S,
     project: i32,
     day: i32,
+    longest: &mut BTreeMap<PathKey, Measures>,
     found: &mut Verified,
 ) -> Result<(), StoreError> {
     let mut paths: BTreeMap<PathKey, Measures> = BTreeMap::new();
@@ -311,7 +321,11 @@ async fn check_day<S: Snapshot>(
     let series: Vec<_> = series.into_iter().collect();
     let missing = snapshot.missing(project, &path_ids, &series).await?;
     found.compare("paths and series", (project, day), &missing, &Vec::new());
-    for tier in TIERS {
+    for (key, measures) in &paths {
+        let key = key.in_tier(LONGEST_TIER);
+        longest.entry(key).or_default().add(measures);
+    }
+    for tier in TIERS.into_iter().filter(|tier| *tier < LONGEST_TIER) {
         let mut computed: BTreeMap<PathKey, Measures> = BTreeMap::new();
         for (key, measures) in &paths {
             computed.entry(key.in_tier(tier)).or_default().add(measures);

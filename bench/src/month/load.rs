@@ -33,7 +33,11 @@ impl Loader {
         }
         let mut loader = Self::Sqlite(SqliteConnection::connect(url).await?);
         // Nothing of it has to survive a crash, and the index of ten million random keys fits into memory.
-        for pragma in ["journal_mode = OFF", "synchronous = OFF", "cache_size = -1500000"] {
+        for pragma in [
+            "journal_mode = OFF",
+            "synchronous = OFF",
+            "cache_size = -1500000",
+        ] {
             loader.run(&format!("PRAGMA {pragma}")).await?;
         }
         Ok(loader)
@@ -61,7 +65,12 @@ impl Loader {
     }
 
     /// Writes rows into the columns of a table.
-    pub(super) async fn rows(&mut self, table: &str, columns: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> Result<()> {
+    pub(super) async fn rows(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        rows: impl Iterator<Item = Vec<Cell>>,
+    ) -> Result<()> {
         match self {
             Self::Postgres(connection) => copy(connection, table, columns, rows).await,
             Self::Sqlite(connection) => insert(connection, table, columns, rows).await,
@@ -69,7 +78,12 @@ impl Loader {
     }
 }
 
-async fn copy(connection: &mut PgConnection, table: &str, columns: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> Result<()> {
+async fn copy(
+    connection: &mut PgConnection,
+    table: &str,
+    columns: &[&str],
+    rows: impl Iterator<Item = Vec<Cell>>,
+) -> Result<()> {
     let sql = format!("COPY {table} ({}) FROM STDIN", columns.join(", "));
     let mut copy = connection.copy_in_raw(&sql).await?;
     let mut text = String::with_capacity(CHUNK + 4096);
@@ -102,8 +116,14 @@ fn hex(byte: u8) -> [char; 2] {
     [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0'))
 }
 
-async fn insert(connection: &mut SqliteConnection, table: &str, columns: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> Result<()> {
-    let is_wide = |column: &&str| SUMS.contains(column) || matches!(*column, "tokens_in" | "tokens_out");
+async fn insert(
+    connection: &mut SqliteConnection,
+    table: &str,
+    columns: &[&str],
+    rows: impl Iterator<Item = Vec<Cell>>,
+) -> Result<()> {
+    let is_wide =
+        |column: &&str| SUMS.contains(column) || matches!(*column, "tokens_in" | "tokens_out");
     let wide_table = !matches!(table, "seeds" | "leaves");
     let names: Vec<String> = columns
         .iter()
@@ -125,7 +145,9 @@ async fn insert(connection: &mut SqliteConnection, table: &str, columns: &[&str]
                     Cell::Int(value) => values.push_bind(value),
                     Cell::Wide(value) => {
                         let half = |value: i128| i64::try_from(value).unwrap_or_default();
-                        values.push_bind(half(value >> 32)).push_bind(half(value & 0xffff_ffff))
+                        values
+                            .push_bind(half(value >> 32))
+                            .push_bind(half(value & 0xffff_ffff))
                     }
                     Cell::Text(value) => values.push_bind(value),
                     Cell::Bytes(value) => values.push_bind(value),

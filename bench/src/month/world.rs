@@ -70,10 +70,20 @@ impl World {
         };
         for route in 0..ROUTES {
             let web = format!("web-{}", route % 4);
-            let request = world.path(None, &web, FrameKind::Request, &format!("POST /r{}", route / 2));
+            let request = world.path(
+                None,
+                &web,
+                FrameKind::Request,
+                &format!("POST /r{}", route / 2),
+            );
             let name = format!("agent-{}", route % 8);
             let agent = world.path(Some(request), "agents", FrameKind::Agent, &name);
-            let step = world.path(Some(agent), "agents", FrameKind::Step, &format!("plan {}", route % 3));
+            let step = world.path(
+                Some(agent),
+                "agents",
+                FrameKind::Step,
+                &format!("plan {}", route % 3),
+            );
             let ends: Vec<PathId> = (0..CALLS)
                 .map(|call| {
                     let tool = format!("tool-{}", (route + call) % 20);
@@ -82,7 +92,12 @@ impl World {
                         _ => world.path(Some(step), "agents", FrameKind::Tool, &tool),
                     };
                     let model = MODELS[(route + call) % MODELS.len()].1;
-                    world.path(Some(above), "agents", FrameKind::Model, &format!("{model} {call}"))
+                    world.path(
+                        Some(above),
+                        "agents",
+                        FrameKind::Model,
+                        &format!("{model} {call}"),
+                    )
                 })
                 .collect();
             for environment in ["production", "staging"] {
@@ -90,18 +105,36 @@ impl World {
                     let (provider, model) = MODELS[(route + call) % MODELS.len()];
                     let feature = format!("feature-{}", route % 10);
                     let values = SeriesRow {
-                        values: [provider, model, "agents", environment, &feature, &name, "chat"]
-                            .map(|value| Some(value.into())),
+                        values: [
+                            provider,
+                            model,
+                            "agents",
+                            environment,
+                            &feature,
+                            &name,
+                            "chat",
+                        ]
+                        .map(|value| Some(value.into())),
                     };
                     let series = values.id(1);
-                    world.leaves.push(Leaf { path: *path, series, values });
+                    world.leaves.push(Leaf {
+                        path: *path,
+                        series,
+                        values,
+                    });
                 }
             }
         }
         world
     }
 
-    fn path(&mut self, parent: Option<PathId>, service: &str, kind: FrameKind, label: &str) -> PathId {
+    fn path(
+        &mut self,
+        parent: Option<PathId>,
+        service: &str,
+        kind: FrameKind,
+        label: &str,
+    ) -> PathId {
         let frame = Frame {
             service: service.into(),
             kind,
@@ -149,7 +182,13 @@ fn skewed(random: &mut StdRng, below: usize) -> usize {
 }
 
 /// Adds the calls of a trace to all sums; `receipts` are the sums of one call each.
-pub(super) fn add(world: &World, number: usize, seed: &Seed, receipts: &[Measures], sums: &mut (Rollups, Dimensions)) {
+pub(super) fn add(
+    world: &World,
+    number: usize,
+    seed: &Seed,
+    receipts: &[Measures],
+    sums: &mut (Rollups, Dimensions),
+) {
     for call in 0..CALLS {
         let mut one = receipts[template(number, call, receipts.len())].clone();
         one.counts[1] = i64::from(seed.failed && call == 0);

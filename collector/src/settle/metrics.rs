@@ -1,6 +1,9 @@
 //! What the settler counts.
 
-use std::{sync::atomic::AtomicI64, time::Duration};
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::Duration,
+};
 
 use costflame_store::SettleReport;
 use prometheus_client::{
@@ -9,7 +12,7 @@ use prometheus_client::{
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
-    registry::Registry,
+    registry::{Registry, Unit},
 };
 
 /// Counters of settling; cloning shares them.
@@ -19,6 +22,8 @@ pub struct SettleMetrics {
     calls: Counter,
     elections: Counter,
     waiting: Gauge<i64, AtomicI64>,
+    lag: Gauge<f64, AtomicU64>,
+    fold_lag: Gauge<f64, AtomicU64>,
     seconds: Histogram,
 }
 
@@ -31,6 +36,8 @@ impl SettleMetrics {
             calls: Counter::default(),
             elections: Counter::default(),
             waiting: Gauge::default(),
+            lag: Gauge::default(),
+            fold_lag: Gauge::default(),
             seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
         };
         registry.register(
@@ -50,6 +57,18 @@ impl SettleMetrics {
             "Traces with spans that are not settled.",
             metrics.waiting.clone(),
         );
+        registry.register_with_unit(
+            "settle_lag",
+            "How long the longest overdue trace has been due.",
+            Unit::Seconds,
+            metrics.lag.clone(),
+        );
+        registry.register_with_unit(
+            "fold_lag",
+            "Since when differences are waiting to be added to the rollups.",
+            Unit::Seconds,
+            metrics.fold_lag.clone(),
+        );
         registry.register(
             "settle_seconds",
             "Time of one settle transaction.",
@@ -65,7 +84,9 @@ impl SettleMetrics {
         self.seconds.observe(time.as_secs_f64());
     }
 
-    pub(super) fn waiting(&self, traces: usize) {
+    pub(super) fn waiting(&self, traces: usize, overdue: Duration, unfolded: Duration) {
         self.waiting.set(i64::try_from(traces).unwrap_or(i64::MAX));
+        self.lag.set(overdue.as_secs_f64());
+        self.fold_lag.set(unfolded.as_secs_f64());
     }
 }

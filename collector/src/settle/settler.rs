@@ -62,6 +62,8 @@ pub struct Settler {
     read_to: MarkId,
     renew_at: Instant,
     tidy_at: Instant,
+    /// When nothing was left to fold for the last time.
+    folded_at: Instant,
 }
 
 impl Settler {
@@ -85,6 +87,7 @@ impl Settler {
             read_to: MarkId::default(),
             renew_at: now,
             tidy_at: now,
+            folded_at: now,
         };
         tokio::spawn(async move {
             while !shutdown.is_cancelled() {
@@ -118,10 +121,22 @@ impl Settler {
         self.renew().await?;
         let more_marks = self.read_marks().await?;
         let settled = self.settle_due().await?;
-        let folded = self.store.fold(DELTAS).await?;
+        let all_folded = self.store.fold(DELTAS).await? < u64::from(DELTAS);
+        if all_folded {
+            self.folded_at = Instant::now();
+        }
         self.tidy().await?;
-        self.metrics.waiting(self.schedule.len());
-        Ok(more_marks || settled || folded >= u64::from(DELTAS))
+        self.report();
+        Ok(more_marks || settled || !all_folded)
+    }
+
+    fn report(&self) {
+        let due_us = self.schedule.next_due_us();
+        let overdue_us = due_us.map_or(0, |due_us| now_us().saturating_sub(due_us));
+        let overdue = Duration::from_micros(u64::try_from(overdue_us).unwrap_or(0));
+        let waiting = self.schedule.len();
+        self.metrics
+            .waiting(waiting, overdue, self.folded_at.elapsed());
     }
 
     async fn renew(&mut self) -> Result<(), StoreError> {

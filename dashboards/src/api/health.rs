@@ -1,9 +1,9 @@
 //! `/health`: what was received, refused and waits.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
-use costflame_store::query;
+use costflame_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,6 +16,9 @@ use crate::params::Params;
 
 /// Gives the figures that only the collector knows; called once per request.
 pub type HealthSource = Arc<dyn Fn() -> Figures + Send + Sync>;
+
+/// How long the database may take before it counts as unreachable.
+const DATABASE: Duration = Duration::from_secs(5);
 
 /// The project of every request, until projects exist.
 const PROJECT: i32 = 1;
@@ -161,7 +164,12 @@ pub(super) async fn health(
 ) -> Result<Json<Health>, ApiError> {
     params.finish()?;
     let figures = (api.health)();
-    let extent = extent(&api).await;
+    let extent = tokio::time::timeout(DATABASE, api.store.extent(PROJECT)).await;
+    let extent = extent.unwrap_or_else(|_| {
+        Err(StoreError::Unreachable(format!(
+            "no answer within {DATABASE:?}"
+        )))
+    });
     let extent = extent.inspect_err(|error| tracing::warn!(%error, "the database cannot answer"));
     let (first, last) = extent.as_ref().ok().copied().flatten().unzip();
     let full = figures
@@ -192,8 +200,4 @@ pub(super) async fn health(
         queues: figures.queues,
         bounds: figures.bounds,
     }))
-}
-
-async fn extent(api: &ApiState) -> Result<Option<(i64, i64)>, costflame_store::StoreError> {
-    query::extent(&mut api.store.snapshot().await?, PROJECT).await
 }

@@ -22,6 +22,8 @@ pub(super) struct Summary {
     sums: SumsBody,
     /// Traces with a counted call.
     traces: u64,
+    /// False when `traces` is an estimate: many calls pass the filters, and a part of them was looked at.
+    traces_exact: bool,
     /// Cost by class over the same calls; adds up to `cost_usd`.
     amounts: Amounts,
     /// Not yet settled, not contained in any other figure, whatever the filters.
@@ -85,7 +87,8 @@ impl From<&query::Summary> for Summary {
         let priced = |all: i128, unpriced: i128| share(all - unpriced, all);
         Self {
             sums: SumsBody::from(sums),
-            traces: answer.traces,
+            traces: answer.traces.traces,
+            traces_exact: answer.traces.exact,
             amounts: Amounts::of(sums),
             pending: Pending {
                 traces: answer.pending.traces,

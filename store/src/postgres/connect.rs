@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::{Openings, Postgres};
-use crate::{Options, StoreError, error::OLDEST_POSTGRES};
+use crate::{Options, StoreError, error::OLDEST_POSTGRES, query::LONGEST};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -44,13 +44,19 @@ impl Postgres {
             // A pooler in transaction mode gives every transaction another connection.
             pooled = pooled.statement_cache_capacity(0);
         }
+        let askers = options.askers();
         let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
+            .max_connections(options.max_connections - askers)
             .acquire_timeout(options.acquire_timeout)
-            .connect_with(pooled)
+            .connect_with(pooled.clone())
             .await?;
+        let questions = PgPoolOptions::new()
+            .max_connections(askers)
+            .acquire_timeout(LONGEST)
+            .connect_lazy_with(pooled);
         let postgres = Self {
             pool,
+            questions,
             begin,
             seen: Arc::default(),
         };

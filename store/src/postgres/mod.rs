@@ -27,6 +27,8 @@ use snapshot::PgSnapshot;
 #[derive(Clone, Debug)]
 pub(crate) struct Postgres {
     pub(crate) pool: PgPool,
+    /// Connections for questions of users, so that these never keep landing or settling waiting.
+    pub(crate) questions: PgPool,
     begin: Openings,
     seen: Arc<Seen>,
 }

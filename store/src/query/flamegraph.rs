@@ -9,7 +9,6 @@ use super::{
     filter::Filter,
     paths::Paths,
     snapshot::Snapshot,
-    summary::traces,
     sums::Sums,
 };
 use crate::StoreError;
@@ -19,8 +18,6 @@ use crate::StoreError;
 pub struct PathSums {
     /// Parents first; what has no call of its own has empty sums.
     pub paths: Vec<(PathRow, Sums)>,
-    /// Traces with a counted call.
-    pub traces: u64,
 }
 
 /// Self sums by call path, with amounts by class.
@@ -52,8 +49,5 @@ pub async fn path_sums(snapshot: &mut Snapshot, filter: &Filter) -> Result<PathS
         .into_iter()
         .map(&mut with_sums)
         .collect();
-    Ok(PathSums {
-        paths,
-        traces: traces(snapshot, filter).await?,
-    })
+    Ok(PathSums { paths })
 }

@@ -1,7 +1,7 @@
 //! Which rows answer for which part of a range.
 
-/// 15 minutes, hours, UTC days: seconds of a bucket, finest first, as in the column `tier`.
-pub(crate) const TIERS: [i64; 3] = [900, 3_600, 86_400];
+/// 15 minutes, hours, UTC days, eight of them: seconds of a bucket, finest first, as in the column `tier`.
+pub(crate) const TIERS: [i64; 4] = [900, 3_600, 86_400, 691_200];
 
 /// Seconds of a UTC day.
 pub(crate) const DAY: i64 = TIERS[2];
@@ -84,14 +84,16 @@ mod tests {
     const DAY: i64 = DAY_US;
 
     #[test]
-    fn a_month_reads_days_inside_and_finer_rows_at_its_edges() {
+    fn a_month_reads_long_buckets_inside_and_finer_rows_at_its_edges() {
         let from = DAY - 3_600 * SECOND - 900 * SECOND - 5;
         let to = 31 * DAY + 7;
-        let plan = Plan::new((from, to), 86_400);
+        let plan = Plan::new((from, to), 691_200);
         assert_eq!(
             plan.buckets,
             [
-                (86_400, (DAY, 31 * DAY)),
+                (691_200, (8 * DAY, 24 * DAY)),
+                (86_400, (DAY, 8 * DAY)),
+                (86_400, (24 * DAY, 31 * DAY)),
                 (3_600, (DAY - 3_600 * SECOND, DAY)),
                 (900, (DAY - 4_500 * SECOND, DAY - 3_600 * SECOND)),
             ]
@@ -119,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_pieces_are_the_range(a in time(), b in time(), coarsest in 0_usize..3) {
+        fn the_pieces_are_the_range(a in time(), b in time(), coarsest in 0_usize..4) {
             prop_assume!(a != b);
             let range = (a.min(b), a.max(b));
             let plan = Plan::new(range, TIERS[coarsest]);

@@ -1,6 +1,12 @@
 //! Reading: one snapshot of either database, rows without their differences.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use costflame_pricing::Receipt;
 use futures::TryStreamExt;
@@ -13,11 +19,11 @@ use super::sql::{Arg, Dialect, Sql, read_sum};
 use crate::{StoreError, packed};
 
 /// Longest answer; a statement that takes longer is interrupted, also when nobody waits for it any more.
-const LONGEST: Duration = Duration::from_secs(30);
+pub(crate) const LONGEST: Duration = Duration::from_secs(30);
 
-/// The same for Postgres.
-const BEGIN_POSTGRES: &str =
-    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'";
+/// The same for Postgres. Sums of many numerics need room, and are not worth compiling.
+const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+     SET LOCAL statement_timeout = '30s'; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off";
 
 /// Instructions of SQLite between two looks at the clock: some milliseconds.
 const LOOK_EVERY: i32 = 1_000_000;
@@ -27,6 +33,14 @@ const LOOK_EVERY: i32 = 1_000_000;
 #[derive(Debug)]
 pub struct Snapshot {
     transaction: Open,
+    /// Nobody waits for what is still being computed.
+    abandoned: Arc<AtomicBool>,
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -40,13 +54,18 @@ impl Snapshot {
     pub(crate) async fn of_sqlite(reader: &SqlitePool) -> Result<Self, StoreError> {
         let mut transaction = reader.begin().await?;
         let end = Instant::now() + LONGEST;
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let is_abandoned = Arc::clone(&abandoned);
         // The pool takes it away again when the connection comes back.
         transaction
             .lock_handle()
             .await?
-            .set_progress_handler(LOOK_EVERY, move || Instant::now() < end);
+            .set_progress_handler(LOOK_EVERY, move || {
+                !is_abandoned.load(Ordering::Relaxed) && Instant::now() < end
+            });
         Ok(Self {
             transaction: Open::Sqlite(transaction),
+            abandoned,
         })
     }
 
@@ -54,6 +73,7 @@ impl Snapshot {
     pub(crate) async fn of_postgres(pool: &PgPool) -> Result<Self, StoreError> {
         Ok(Self {
             transaction: Open::Postgres(pool.begin_with(BEGIN_POSTGRES).await?),
+            abandoned: Arc::default(),
         })
     }
 
@@ -220,5 +240,35 @@ impl Row {
     /// A count.
     pub(crate) fn count(&self, column: usize) -> Result<u64, StoreError> {
         u64::try_from(self.int(column)?).map_err(|error| StoreError::corrupt("count", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqlitePoolOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_interrupted() {
+        const ENDLESS: &str = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n";
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(LONGEST / 2)
+            .connect("sqlite::memory:")
+            .await
+            .unwrap();
+        let mut asked = Snapshot::of_sqlite(&pool).await.unwrap();
+        let sql = asked.sql(ENDLESS);
+        let answer = asked.first(sql, |row| row.int(0));
+        let gone = tokio::time::timeout(Duration::from_millis(20), answer).await;
+        assert!(gone.is_err(), "there is no answer");
+        drop(asked);
+
+        // The only connection is free long before the time limit.
+        let mut next = Snapshot::of_sqlite(&pool).await.unwrap();
+        let sql = next.sql("SELECT 7");
+        let answer = next.first(sql, |row| row.int(0)).await.unwrap();
+        assert_eq!(answer, Some(7));
     }
 }

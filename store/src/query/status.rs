@@ -68,9 +68,12 @@ pub async fn extent(
     snapshot: &mut Snapshot,
     project: i32,
 ) -> Result<Option<(i64, i64)>, StoreError> {
-    let mut sql =
-        snapshot.sql("SELECT MIN(start_us), MAX(start_us) FROM calls WHERE project_id = ");
+    // Asked apart: an index answers one of them at a time.
+    let mut sql = snapshot.sql("SELECT (SELECT MIN(start_us) FROM calls WHERE project_id = ");
     sql.bind(project);
+    sql.push("), (SELECT MAX(start_us) FROM calls WHERE project_id = ")
+        .bind(project)
+        .push(")");
     let extent = snapshot
         .first(sql, |row| Ok(row.maybe_int(0)?.zip(row.maybe_int(1)?)))
         .await?;

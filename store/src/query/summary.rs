@@ -5,6 +5,7 @@ use costflame_pricing::UsdSum;
 use super::{
     ask::{Ask, By},
     breakdown::counted,
+    count::{TraceCount, count_traces},
     facts::{facts, push_calls},
     filter::{Clause, Filter, OneOf},
     snapshot::Snapshot,
@@ -14,12 +15,12 @@ use super::{
 use crate::StoreError;
 
 /// Totals of a range.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Summary {
     /// With amounts by class.
     pub sums: Sums,
     /// Traces with a counted call.
-    pub traces: u64,
+    pub traces: TraceCount,
     /// Cost of the counted calls that ended with an error.
     pub errors_cost: UsdSum,
     /// What has landed and is not settled yet, whatever the filters.
@@ -40,11 +41,7 @@ pub async fn summary(snapshot: &mut Snapshot, filter: &Filter) -> Result<Summary
         .into_values()
         .next()
         .unwrap_or_default();
-    let traces = if sums.calls == 0 {
-        0
-    } else {
-        traces(snapshot, filter).await?
-    };
+    let traces = count_traces(snapshot, filter, sums.calls).await?;
     let errors_cost = if sums.errors == 0 {
         UsdSum::default()
     } else {
@@ -56,17 +53,6 @@ pub async fn summary(snapshot: &mut Snapshot, filter: &Filter) -> Result<Summary
         errors_cost,
         pending: pending(snapshot, filter.project).await?,
     })
-}
-
-/// Traces with a counted call. Rollups cannot tell: a trace has calls in many of their rows.
-pub(crate) async fn traces(snapshot: &mut Snapshot, filter: &Filter) -> Result<u64, StoreError> {
-    let mut sql = snapshot.sql("SELECT COUNT(*) FROM (SELECT DISTINCT f.lane, f.trace_id");
-    push_calls(&mut sql, &counted(filter), Ask::by(By::Nothing));
-    sql.push(") t");
-    Ok(snapshot
-        .first(sql, |row| row.count(0))
-        .await?
-        .unwrap_or_default())
 }
 
 /// Rollups do not keep the cost of errors apart.

@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::Sqlite;
-use crate::{Options, StoreError};
+use crate::{Options, StoreError, query::LONGEST};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -41,25 +41,33 @@ impl Sqlite {
         migrate(&writer)
             .await
             .map_err(|error| describe(path, error))?;
-        let reader = SqlitePoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(options.acquire_timeout)
-            // The time limit of a snapshot ends with it.
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    connection.lock_handle().await?.remove_progress_handler();
-                    Ok(true)
-                })
-            })
-            .connect_with(file.pragma("query_only", "on"))
-            .await?;
+        let file = file
+            .pragma("query_only", "on")
+            .pragma("cache_size", "-16384"); // 16 MiB
+        let askers = options.askers();
+        let reader = readers(options.max_connections - askers, options.acquire_timeout);
+        let questions = readers(askers, LONGEST);
         Ok(Self {
+            reader: reader.connect_with(file.clone()).await?,
+            questions: questions.connect_with(file).await?,
             writer,
-            reader,
             seen: Arc::default(),
             turn: Arc::default(),
         })
     }
+}
+
+fn readers(count: u32, wait: Duration) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(count)
+        .acquire_timeout(wait)
+        // The time limit of a snapshot ends with it.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.lock_handle().await?.remove_progress_handler();
+                Ok(true)
+            })
+        })
 }
 
 async fn migrate(writer: &sqlx::SqlitePool) -> Result<(), StoreError> {

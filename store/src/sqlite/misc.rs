@@ -6,6 +6,7 @@ use crate::{CatalogRow, StoreError};
 impl Sqlite {
     /// See [`crate::Store::close`].
     pub(crate) async fn close(&self) {
+        self.questions.close().await;
         self.reader.close().await;
         // The last connection to close checkpoints the write-ahead log.
         self.writer.close().await;

@@ -29,6 +29,8 @@ use snapshot::SqliteSnapshot;
 pub(crate) struct Sqlite {
     pub(crate) writer: SqlitePool,
     pub(crate) reader: SqlitePool,
+    /// Readers for questions of users, so that these never keep settling or checking waiting.
+    pub(crate) questions: SqlitePool,
     seen: Arc<Seen>,
     /// Held by the one settling at work.
     turn: Arc<Mutex<()>>,

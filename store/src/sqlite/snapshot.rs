@@ -220,7 +220,7 @@ impl Snapshot for SqliteSnapshot {
             .bind(project)
             .bind(tier)
             .bind(from)
-            .bind(from + DAY_US);
+            .bind(from + DAY_US.max(i64::from(tier) * 1_000_000));
         let rows = query.fetch_all(self.connection()).await?;
         let read = |row: &SqliteRow| {
             let key = PathKey {

@@ -9,6 +9,7 @@ mod election;
 mod history;
 mod horizon;
 mod landing;
+mod questions;
 mod settle;
 mod support;
 mod trouble;
