@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Command, ValueEnum};
+use costflame_store::FEWEST_CALL_DAYS;
 
 /// The file that is read when it exists in the working directory.
 const DEFAULT_FILE: &str = "costflame.toml";
@@ -58,6 +59,18 @@ pub(crate) struct ServeConfig {
         default_value = "sqlite://costflame.db"
     )]
     pub(crate) database_url: String,
+
+    /// Postgres itself, if `database_url` leads through PgBouncer in transaction mode; for migrations
+    #[arg(long, env = "COSTFLAME_DATABASE_DIRECT_URL", value_name = "URL")]
+    pub(crate) database_direct_url: Option<String>,
+
+    /// Keep the spans of a trace this long, for its tree and waterfall; never shorter than 72 hours
+    #[arg(long, env = "COSTFLAME_KEEP_SPANS", value_name = "TIME", default_value = "72h", value_parser = duration)]
+    pub(crate) keep_spans: Duration,
+
+    /// Keep calls and their receipts this long, at least 14 days; for ever, if not set. Sums stay for ever
+    #[arg(long, env = "COSTFLAME_KEEP_CALLS", value_name = "TIME", value_parser = duration)]
+    pub(crate) keep_calls: Option<Duration>,
 
     /// Settle a trace this long after its root has ended up in the database
     #[arg(long, env = "COSTFLAME_SETTLE_AFTER_ROOT", value_name = "TIME", default_value = "2s", value_parser = duration)]
@@ -133,6 +146,12 @@ impl ServeConfig {
         }
     }
 
+    /// Whole days that calls are kept; `None` = for ever.
+    pub(crate) fn keep_call_days(&self) -> Option<u32> {
+        let days = self.keep_calls?.as_secs() / 86_400;
+        Some(u32::try_from(days).unwrap_or(u32::MAX))
+    }
+
     /// Transactions in flight at once: SQLite has one writer.
     pub(crate) fn committers(&self) -> usize {
         if self.database_url.starts_with("sqlite:") {
@@ -170,6 +189,14 @@ impl ServeConfig {
         if self.max_in_flight_bytes < self.max_request_bytes {
             bail!(
                 "max_in_flight_bytes must be at least max_request_bytes, or the largest request could never be received"
+            );
+        }
+        if self
+            .keep_call_days()
+            .is_some_and(|days| days < FEWEST_CALL_DAYS)
+        {
+            bail!(
+                "keep_calls must be at least {FEWEST_CALL_DAYS} days: until then traces may change"
             );
         }
         if self.max_spans_per_request == 0 {

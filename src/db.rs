@@ -1,8 +1,17 @@
 //! `costflame db …`: looking after the database.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use costflame_store::{Options, Status, Store, Verified};
+use costflame_profile::TraceId;
+use costflame_store::{Forgotten, Options, Status, Store, Verified, query};
+
+/// The project of every command, until projects exist.
+const PROJECT: i32 = 1;
+
+/// Traces deleted in one transaction.
+const TRACES: usize = 200;
 
 /// Differences that are printed one by one.
 const SHOWN: usize = 50;
@@ -30,6 +39,25 @@ enum DbCommand {
     Verify,
     /// Show what waits to be settled and folded, and who settles
     Status,
+    /// Copy a SQLite database to a new file while costflame goes on
+    Backup {
+        /// The file to write; must not exist
+        file: String,
+    },
+    /// Delete traces, or all traces of a user, with their calls and what they add to every sum
+    Delete {
+        /// Trace ids, 32 hex digits
+        #[arg(long, value_name = "ID", required_unless_present = "user", value_parser = trace_id)]
+        trace: Vec<TraceId>,
+        /// A user id, as it is shown
+        #[arg(long, value_name = "ID")]
+        user: Option<String>,
+    },
+    /// Let a role of Postgres, created if missing, read the views `call_costs`, `daily_costs` and `trace_costs`
+    Reader {
+        /// Name of the role
+        role: String,
+    },
 }
 
 /// Runs one command.
@@ -38,14 +66,49 @@ pub(crate) fn run(config: &DbConfig) -> Result<()> {
     runtime.block_on(async {
         let store = Store::connect(&config.database_url, &Options::default()).await;
         let store = store.context("cannot open the database")?;
-        match config.command {
+        match &config.command {
             DbCommand::Verify => report(&store.verify().await?),
             DbCommand::Status => {
                 show(&store.status().await?);
                 Ok(())
             }
+            DbCommand::Backup { file } => Ok(store.backup(file).await?),
+            DbCommand::Delete { trace, user } => delete(&store, trace, user.as_deref()).await,
+            DbCommand::Reader { role } => Ok(store.add_reader(role).await?),
         }
     })
+}
+
+fn trace_id(text: &str) -> Result<TraceId, String> {
+    let id = u128::from_str_radix(text, 16)
+        .ok()
+        .filter(|_| text.len() == 32);
+    id.map(|id| TraceId(id.to_be_bytes()))
+        .ok_or_else(|| "a trace id has 32 hex digits".to_owned())
+}
+
+/// Deletes what is asked for and says how much it was.
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+async fn delete(store: &Store, traces: &[TraceId], user: Option<&str>) -> Result<()> {
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?;
+    let mut gone = (0, 0);
+    let mut add = |forgotten: Forgotten| {
+        gone = (gone.0 + forgotten.traces, gone.1 + forgotten.calls);
+    };
+    for some in traces.chunks(TRACES) {
+        add(store.forget(PROJECT, some, "trace", now).await?);
+    }
+    while let Some(user) = user {
+        let mut snapshot = store.snapshot().await?;
+        let some = query::traces_of_user(&mut snapshot, PROJECT, user, TRACES).await?;
+        drop(snapshot);
+        if some.is_empty() {
+            break;
+        }
+        add(store.forget(PROJECT, &some, "user", now).await?);
+    }
+    println!("{} traces and {} calls deleted", gone.0, gone.1);
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of the command")]

@@ -35,7 +35,7 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     let grpc = bind("otlp_grpc_addr", config.otlp_grpc_addr).await?;
     let http = bind("otlp_http_addr", config.otlp_http_addr).await?;
     let api = bind("http_addr", config.http_addr).await?;
-    let store = Store::connect(&config.database_url, &Options::default()).await;
+    let store = Store::connect(&config.database_url, &store_options(config)).await;
     let store =
         Arc::new(store.with_context(|| format!("cannot open {}", config.shown_database()))?);
     let catalog = Catalog::embedded();
@@ -102,6 +102,15 @@ async fn serve(config: &ServeConfig) -> Result<()> {
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {
     let bound = TcpListener::bind(address).await;
     bound.with_context(|| format!("cannot listen on {address} (setting {key})"))
+}
+
+fn store_options(config: &ServeConfig) -> Options {
+    Options {
+        direct_url: config.database_direct_url.clone(),
+        keep_spans: config.keep_spans,
+        keep_call_days: config.keep_call_days(),
+        ..Options::default()
+    }
 }
 
 fn receiver_config(config: &ServeConfig) -> ReceiverConfig {

@@ -7,6 +7,7 @@ use crate::StoreError;
 /// One transaction on a pooled connection. Unless it is committed, the connection is closed
 /// instead of going back to the pool: a future dropped in the middle of COPY leaves the protocol
 /// in a state that a ROLLBACK cannot repair, and closing rolls back on both databases.
+#[derive(Debug)]
 pub(crate) struct Guard<DB: Database> {
     connection: Option<PoolConnection<DB>>,
 }

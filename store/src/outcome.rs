@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use costflame_profile::{PathRow, SettledCall, SpanId, TraceSummary, settle};
 
-use crate::{CallRow, LandingRow, TraceKey, TraceRow, TraceTotals, call_row::day_of, clean::clean};
+use crate::{
+    CallRow, LandingRow, TraceKey, TraceRow, TraceTotals, call_row::day_of, clean::clean,
+    retention::DroppedBefore,
+};
 
 /// Landed rows of one trace that are settled; the first received ones. More are not read, which is counted.
 pub(crate) const MOST_ROWS: usize = 250_000;
@@ -25,8 +28,8 @@ pub(crate) struct Known {
 pub(crate) struct Horizon {
     /// Microseconds after its first span was received.
     pub(crate) length_us: i64,
-    /// Landed rows received before this have been dropped.
-    pub(crate) dropped_before_us: i64,
+    /// What is not there any more.
+    pub(crate) dropped: DroppedBefore,
 }
 
 /// What a trace should have; the verdicts of the election are not in it yet.
@@ -56,7 +59,7 @@ pub(crate) fn outcome(known: &mut Known, horizon: Horizon) -> Outcome {
         .max()
         .unwrap_or_default();
     let sealed_at = first.saturating_add(horizon.length_us);
-    let is_complete = first >= horizon.dropped_before_us;
+    let is_complete = first >= horizon.dropped.landing_us;
     let is_late = |row: &LandingRow| !is_complete || row.received_us >= sealed_at;
 
     let (base, late) = if landed.iter().any(is_late) {
@@ -79,6 +82,8 @@ pub(crate) fn outcome(known: &mut Known, horizon: Horizon) -> Outcome {
             .collect();
         paths.extend(add_late(&mut calls, known, all, &late_ids));
     }
+    // Sealed: their sums stay as they are, and they would not be kept.
+    calls.retain(|call| call.start_day() >= horizon.dropped.calls_day);
     let trace = (!calls.is_empty()).then(|| {
         let row = match before.filter(|_| !is_complete) {
             Some(before) => before.clone(),

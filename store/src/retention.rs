@@ -27,6 +27,57 @@ pub(crate) fn droppable_before(now_us: i64, oldest_mark_us: Option<i64>, horizon
         .saturating_sub(SLACK_US)
 }
 
+/// Name in `meta`: calls that start before this UTC day have been dropped; their rollups are sealed.
+pub(crate) const CALLS_DROPPED_BEFORE: &str = "calls_dropped_before_day";
+
+/// Fewest days that calls can be kept: longer than traces change and claims are elected.
+pub const FEWEST_CALL_DAYS: u32 = 14;
+
+/// How long rows are kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep {
+    /// After the first span of a trace it changes no more, microseconds.
+    pub(crate) horizon_us: i64,
+    /// Landed spans, at least the horizon, microseconds.
+    pub(crate) landing_us: i64,
+    /// Calls, days after their start; `None` = for ever.
+    pub(crate) call_days: Option<i64>,
+}
+
+/// What has been dropped so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DroppedBefore {
+    /// Landed rows received before this time.
+    pub(crate) landing_us: i64,
+    /// Claims of traces first received before this UTC day.
+    pub(crate) claims_day: i32,
+    /// Calls that start before this UTC day.
+    pub(crate) calls_day: i32,
+}
+
+impl DroppedBefore {
+    /// From the rows of `meta`.
+    pub(crate) fn of(meta: &[(String, i64)]) -> Self {
+        let value = |name: &str| {
+            meta.iter()
+                .find(|(known, _)| known == name)
+                .map(|row| row.1)
+        };
+        let day =
+            |name: &str| value(name).map_or(i32::MIN, |day| i32::try_from(day).unwrap_or(i32::MAX));
+        Self {
+            landing_us: value(LANDING_DROPPED_BEFORE).unwrap_or(i64::MIN),
+            claims_day: day(CLAIMS_DROPPED_BEFORE),
+            calls_day: day(CALLS_DROPPED_BEFORE),
+        }
+    }
+
+    /// Of the days from the first to the last those whose calls are still there.
+    pub(crate) fn kept(&self, (first, last): (i32, i32)) -> (i32, i32) {
+        (first.max(self.calls_day), last)
+    }
+}
+
 /// What [`crate::Store::drop_sealed`] dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
@@ -34,4 +85,6 @@ pub struct Dropped {
     pub landing: u64,
     /// Claims past the horizon, or partitions of them on Postgres.
     pub claims: u64,
+    /// Calls past their retention, or partitions of them on Postgres.
+    pub calls: u64,
 }

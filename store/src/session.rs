@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, future::Future};
 use costflame_profile::Identity;
 
 use crate::{
-    CallKey, CallRow, LandingRow, StoreError, TraceKey, TraceRow, claim_row::ClaimRow,
-    election::Stretch, plan::Writes,
+    CallKey, CallRow, Forgotten, LandingRow, StoreError, TraceKey, TraceRow, claim_row::ClaimRow,
+    election::Stretch, plan::Writes, retention::DroppedBefore,
 };
 
 /// One settling transaction.
@@ -15,8 +15,8 @@ use crate::{
 /// while their lanes are held. After it, every claim to a locked identity and every call that has
 /// one is seen as last committed and stays so until the end.
 pub(crate) trait Session: Send {
-    /// Landed rows received before this time have been dropped; nobody drops more meanwhile.
-    fn landing_dropped_before(&mut self) -> impl Future<Output = Result<i64, StoreError>> + Send;
+    /// What has been dropped; nobody drops more meanwhile.
+    fn dropped_before(&mut self) -> impl Future<Output = Result<DroppedBefore, StoreError>> + Send;
 
     /// The landed versions of every span of the traces, of each trace the first received ones up to the bound.
     fn landed(
@@ -69,6 +69,21 @@ pub(crate) trait Session: Send {
 
     /// Writes everything.
     fn write(&mut self, writes: &Writes) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Deletes every landed row and mark of the traces, and makes every settling under way that
+    /// may have read them start again.
+    fn delete_landed(
+        &mut self,
+        traces: &[TraceKey],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Keeps a record of a deletion.
+    fn note_deletion(
+        &mut self,
+        why: &str,
+        what: Forgotten,
+        now_us: i64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Commits.
     fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;

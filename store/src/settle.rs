@@ -8,6 +8,7 @@ use crate::{
     election,
     outcome::{Horizon, Known, MOST_ROWS, outcome},
     plan::{Batch, Writes},
+    retention::DroppedBefore,
     session::Session,
 };
 
@@ -43,13 +44,13 @@ pub(crate) async fn settle<S: Session>(
 ) -> Result<SettleReport, StoreError> {
     let horizon = Horizon {
         length_us: horizon_us,
-        dropped_before_us: session.landing_dropped_before().await?,
+        dropped: session.dropped_before().await?,
     };
     let keys: BTreeSet<TraceKey> = due.iter().map(|due| due.trace).collect();
     let keys: Vec<TraceKey> = keys.into_iter().collect();
     let landed = session.landed(&keys).await?;
     let traces = session.traces(&keys).await?;
-    let days = days(&landed, &traces);
+    let days = horizon.dropped.kept(days(&landed, &traces));
     let calls = session.calls(&keys, days).await?;
     let spans = landed.len();
     let was_settled = !traces.is_empty();
@@ -58,25 +59,42 @@ pub(crate) async fn settle<S: Session>(
         .iter()
         .filter(|known| known.landed.len() >= MOST_ROWS)
         .count();
-    let mut batch = compute(known, horizon).await?;
+    let batch = compute(known, horizon).await?;
+    let again = was_settled.then_some(days);
+    let mut writes = apply(&mut session, &keys, batch, horizon.dropped, again).await?;
+    writes.marks = due
+        .iter()
+        .flat_map(|due| due.marks.iter().map(|mark| (due.trace.lane(), *mark)))
+        .collect();
+    session.write(&writes).await?;
+    let report = report(keys.len(), spans, truncated, &writes);
+    session.commit().await?;
+    Ok(report)
+}
 
+/// From what traces become to what is written, elections included. Reads again what others may have changed
+/// until the locks were ours, if the traces have been settled before: calls of the days `again`.
+pub(crate) async fn apply<S: Session>(
+    session: &mut S,
+    keys: &[TraceKey],
+    mut batch: Batch,
+    dropped: DroppedBefore,
+    again: Option<(i32, i32)>,
+) -> Result<Writes, StoreError> {
     let (old, new) = (batch.old_claims(), batch.new_claims());
     session
         .lock(&election::lanes(old.iter().chain(&new)))
         .await?;
-    if session.landing_dropped_before().await? != horizon.dropped_before_us {
+    if session.dropped_before().await? != dropped {
         return Err(StoreError::Conflict);
     }
-    if was_settled {
+    if let Some(days) = again {
         // Elections held by others may have changed them until the locks were ours.
-        refresh(
-            &mut batch,
-            session.traces(&keys).await?,
-            session.calls(&keys, days).await?,
-        );
+        let traces = session.traces(keys).await?;
+        refresh(&mut batch, traces, session.calls(keys, days).await?);
     }
     let members: HashSet<TraceKey> = keys.iter().copied().collect();
-    let elected = election::hold(&mut session, &members, old, new).await?;
+    let elected = election::hold(session, &members, old, new).await?;
     let mut writes = batch.writes(&elected);
     let affected: BTreeSet<_> = elected
         .others
@@ -89,14 +107,7 @@ pub(crate) async fn settle<S: Session>(
         writes.change_others(calls, &elected.others);
     }
     writes.deltas.settle();
-    writes.marks = due
-        .iter()
-        .flat_map(|due| due.marks.iter().map(|mark| (due.trace.lane(), *mark)))
-        .collect();
-    session.write(&writes).await?;
-    let report = report(keys.len(), spans, truncated, &writes);
-    session.commit().await?;
-    Ok(report)
+    Ok(writes)
 }
 
 fn report(traces: usize, spans: usize, truncated: usize, writes: &Writes) -> SettleReport {

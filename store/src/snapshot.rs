@@ -6,15 +6,13 @@ use crate::{
     CallKey, CallRow, LandingRow, Measures, StoreError, TraceKey, TraceRow,
     claim_row::{ClaimKey, ClaimRow},
     delta::{DimKey, PathKey},
+    retention::DroppedBefore,
 };
 
 /// A consistent view of the whole database.
 pub(crate) trait Snapshot: Send {
-    /// Landed rows received before this time have been dropped.
-    fn landing_dropped_before(&mut self) -> impl Future<Output = Result<i64, StoreError>> + Send;
-
-    /// Claims of traces first received before this UTC day have been dropped.
-    fn claims_dropped_before(&mut self) -> impl Future<Output = Result<i32, StoreError>> + Send;
+    /// What has been dropped.
+    fn dropped_before(&mut self) -> impl Future<Output = Result<DroppedBefore, StoreError>> + Send;
 
     /// Traces with a mark.
     fn dirty_traces(

@@ -1,10 +1,17 @@
 //! The contract of the database.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use costflame_profile::TraceId;
+use tokio::sync::Semaphore;
 
 use crate::{
-    CatalogRow, Dropped, Due, LandingRow, Lease, MarkId, MarkPage, OutboxRow, SettleReport, Status,
-    StoreError, TraceKey, Verified, postgres::Postgres, query, sqlite::Sqlite,
+    CatalogRow, Dropped, Due, Forgotten, LandingRow, Lease, MarkId, MarkPage, OutboxRow,
+    SettleReport, Status, StoreError, TraceKey, Verified,
+    postgres::Postgres,
+    query,
+    retention::{FEWEST_CALL_DAYS, Keep},
+    sqlite::Sqlite,
 };
 
 /// How to connect.
@@ -18,6 +25,11 @@ pub struct Options {
     pub direct_url: Option<String>,
     /// How long after its first span a trace still changes with every span that arrives.
     pub horizon: Duration,
+    /// How long landed spans are kept, for the view of a trace; never shorter than settling needs.
+    pub keep_spans: Duration,
+    /// How many UTC days calls and traces are kept, at least [`crate::FEWEST_CALL_DAYS`]; `None` =
+    /// for ever. Rollups stay, sealed.
+    pub keep_call_days: Option<u32>,
 }
 
 impl Options {
@@ -34,6 +46,8 @@ impl Default for Options {
             acquire_timeout: Duration::from_secs(5),
             direct_url: None,
             horizon: Duration::from_secs(72 * 3600),
+            keep_spans: Duration::ZERO,
+            keep_call_days: None,
         }
     }
 }
@@ -46,7 +60,10 @@ impl Default for Options {
 #[derive(Clone, Debug)]
 pub struct Store {
     backend: Backend,
-    horizon_us: i64,
+    keep: Keep,
+    /// Places of those who ask at the same time: who comes later waits for one without taking a
+    /// connection, and a database that does not answer is noticed early.
+    turns: Arc<Semaphore>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,10 +99,20 @@ impl Store {
         } else {
             return Err(StoreError::bad_url(url));
         };
-        let horizon_us = i64::try_from(options.horizon.as_micros()).unwrap_or(i64::MAX);
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        let horizon_us = micros(options.horizon);
+        let keep = Keep {
+            horizon_us,
+            landing_us: micros(options.keep_spans).max(horizon_us),
+            call_days: options
+                .keep_call_days
+                .map(|days| days.max(FEWEST_CALL_DAYS).into()),
+        };
+        let askers = options.askers() as usize;
         Ok(Self {
             backend,
-            horizon_us,
+            keep,
+            turns: Arc::new(Semaphore::new(askers)),
         })
     }
 
@@ -196,7 +223,7 @@ impl Store {
                 needed.push(lease);
             }
         }
-        dispatch!(self, settle(&needed, due, self.horizon_us))
+        dispatch!(self, settle(&needed, due, self.keep.horizon_us))
     }
 
     /// Adds at most `limit` differences (twice: by path, by dimension) to the rollups of every
@@ -208,12 +235,14 @@ impl Store {
         dispatch!(self, fold(limit))
     }
 
-    /// Drops landed spans of traces that are sealed and settled, and claims past their horizon.
+    /// Drops landed spans of traces that are sealed and settled, claims past their horizon, and
+    /// calls past their retention with the traces they belong to. The rollups of dropped calls stay
+    /// and are sealed: nothing adds to them any more.
     ///
     /// # Errors
     /// When the database cannot be written; what is left is dropped another time.
     pub async fn drop_sealed(&self, now_us: i64) -> Result<Dropped, StoreError> {
-        dispatch!(self, drop_sealed(now_us, self.horizon_us))
+        dispatch!(self, drop_sealed(now_us, self.keep))
     }
 
     /// Makes room ahead: partitions that rows of `now_us` and of a day after will fall into, on SQLite the planner's
@@ -228,12 +257,57 @@ impl Store {
         }
     }
 
+    /// Deletes traces of a project as if their spans had never landed, and keeps a record of it with
+    /// the reason `why`, which should not name whom it is about.
+    ///
+    /// Spans that arrive later begin anew. Each call costs one transaction: pass a few hundred at most.
+    ///
+    /// # Errors
+    /// When the database cannot be written; then nothing is deleted.
+    pub async fn forget(
+        &self,
+        project: i32,
+        traces: &[TraceId],
+        why: &str,
+        now_us: i64,
+    ) -> Result<Forgotten, StoreError> {
+        let key = |&trace_id: &TraceId| TraceKey { project, trace_id };
+        let keys = traces.iter().map(key).collect();
+        let forgotten = dispatch!(self, forget(&keys, why, now_us))?;
+        tracing::info!(why, ?forgotten, "traces were deleted");
+        Ok(forgotten)
+    }
+
+    /// Writes a copy of the database to a new file while everything goes on.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written. Postgres has tools of its own (`pg_dump`).
+    pub async fn backup(&self, file: &str) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Sqlite(database) => database.backup(file).await,
+            Backend::Postgres(_) => Err(StoreError::Refused(
+                "this copies SQLite; use pg_dump or a base backup for Postgres".to_owned(),
+            )),
+        }
+    }
+
+    /// Lets a role of Postgres, created if missing, read the views for BI tools and nothing else.
+    ///
+    /// # Errors
+    /// When the user of the connection may not do that. SQLite has no roles.
+    pub async fn add_reader(&self, role: &str) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Sqlite(_) => Err(StoreError::Refused("SQLite has no roles".to_owned())),
+            Backend::Postgres(database) => database.add_reader(role).await,
+        }
+    }
+
     /// Recomputes calls, traces, claims, verdicts and rollups from their sources, in one snapshot.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn verify(&self) -> Result<Verified, StoreError> {
-        dispatch!(self, verify(self.horizon_us))
+        dispatch!(self, verify(self.keep.horizon_us))
     }
 
     /// What waits to be settled and folded, and who settles.
@@ -268,10 +342,15 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn snapshot(&self) -> Result<query::Snapshot, StoreError> {
-        match &self.backend {
-            Backend::Sqlite(database) => query::Snapshot::of_sqlite(&database.questions).await,
-            Backend::Postgres(database) => query::Snapshot::of_postgres(&database.questions).await,
-        }
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(|_| StoreError::Unreachable("it has been closed".to_owned()))?;
+        let snapshot = match &self.backend {
+            Backend::Sqlite(database) => query::Snapshot::of_sqlite(&database.questions).await?,
+            Backend::Postgres(database) => {
+                query::Snapshot::of_postgres(&database.questions).await?
+            }
+        };
+        Ok(snapshot.in_turn(turn))
     }
 
     /// Starts of the oldest and of the newest settled call, microseconds since 1970 UTC. Does not

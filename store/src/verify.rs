@@ -12,12 +12,13 @@ use std::{
 use costflame_profile::Identity;
 
 use crate::{
-    CallKey, CallRow, Measures, StoreError, TIERS, TraceKey, TraceTotals,
+    CallKey, CallRow, LandingRow, Measures, StoreError, TIERS, TraceKey, TraceTotals,
     call_row::{DAY_US, day_of},
     claim_row::{BY_RESPONSE, ClaimRow},
     delta::{DimKey, LONGEST_TIER, PathKey, first_days},
     election,
     outcome::{Horizon, outcome},
+    retention::DroppedBefore,
     settle::{days, gather},
     snapshot::Snapshot,
 };
@@ -86,22 +87,24 @@ pub(crate) async fn verify<S: Snapshot>(
     let mut found = Verified::default();
     let horizon = Horizon {
         length_us: horizon_us,
-        dropped_before_us: snapshot.landing_dropped_before().await?,
+        dropped: snapshot.dropped_before().await?,
     };
-    let claims_from = snapshot.claims_dropped_before().await?;
     check_landed(snapshot, horizon, &mut found).await?;
-    let expected = check_traces(snapshot, claims_from, &mut found).await?;
-    let claims = check_claims(snapshot, claims_from, &mut found).await?;
+    let expected = check_traces(snapshot, horizon.dropped, &mut found).await?;
+    let claims = check_claims(snapshot, horizon.dropped.claims_day, &mut found).await?;
     found.compare("claims", "rows", &claims, &expected);
     for call in snapshot.contradictory_calls().await? {
         found.compare("calls", call.key, &"counted against its elections", &"not");
     }
-    let days = snapshot.days().await?;
+    // Rollups of days whose calls have been dropped are sealed.
+    let mut days = snapshot.days().await?;
+    days.retain(|(_, day)| *day >= horizon.dropped.calls_day);
     let mut longest: BTreeMap<PathKey, Measures> = BTreeMap::new();
     for (project, day) in &days {
         check_day(snapshot, *project, *day, &mut longest, &mut found).await?;
     }
-    for (project, day) in first_days(&days) {
+    let whole = |day: &i32| *day >= horizon.dropped.calls_day;
+    for (project, day) in first_days(&days).into_iter().filter(|(_, day)| whole(day)) {
         let stored = merge(snapshot.rollups_on(project, day, LONGEST_TIER).await?);
         let bucket_us = i64::from(day) * DAY_US;
         let is_here = |key: &PathKey| (key.project, key.bucket_us) == (project, bucket_us);
@@ -129,8 +132,14 @@ async fn check_landed<S: Snapshot>(
         keys.retain(|key| !dirty.contains(key));
         let landed = snapshot.landed(&keys).await?;
         let traces = snapshot.traces(&keys).await?;
-        let calls = snapshot.calls(&keys, days(&landed, &traces)).await?;
+        let kept = horizon.dropped.kept(days(&landed, &traces));
+        let calls = snapshot.calls(&keys, kept).await?;
         for mut known in gather(&keys, landed, traces, calls) {
+            let is_sealed =
+                |row: &LandingRow| day_of(row.span.start_us) < horizon.dropped.calls_day;
+            if known.landed.iter().any(is_sealed) {
+                continue;
+            }
             let computed = outcome(&mut known, horizon);
             let verdicts: HashMap<CallKey, &CallRow> =
                 known.calls.iter().map(|call| (call.key, call)).collect();
@@ -175,7 +184,7 @@ fn compare_maps<K: Debug + Ord, V: Debug + PartialEq>(
 /// Totals of traces from their calls; returns how many claims those calls should have.
 async fn check_traces<S: Snapshot>(
     snapshot: &mut S,
-    claims_from: i32,
+    dropped: DroppedBefore,
     found: &mut Verified,
 ) -> Result<u64, StoreError> {
     let mut claims = 0;
@@ -187,15 +196,18 @@ async fn check_traces<S: Snapshot>(
         };
         after = Some(last.key);
         let keys: Vec<TraceKey> = traces.iter().map(|trace| trace.key).collect();
-        let calls = snapshot.calls(&keys, days(&[], &traces)).await?;
+        let kept = dropped.kept(days(&[], &traces));
+        let calls = snapshot.calls(&keys, kept).await?;
         let mut by_trace: HashMap<TraceKey, Vec<CallRow>> = HashMap::new();
         for call in calls {
             by_trace.entry(call.key.trace).or_default().push(call);
         }
         for trace in traces {
             let calls = by_trace.remove(&trace.key).unwrap_or_default();
-            found.compare("traces", trace.key, &trace.totals, &TraceTotals::of(&calls));
-            if trace.landed_day() >= claims_from {
+            if day_of(trace.start_us) >= dropped.calls_day {
+                found.compare("traces", trace.key, &trace.totals, &TraceTotals::of(&calls));
+            }
+            if trace.landed_day() >= dropped.claims_day {
                 claims += calls
                     .iter()
                     .map(|call| call.claims.len() as u64)

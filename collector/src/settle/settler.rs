@@ -15,7 +15,7 @@ use super::{
 };
 
 /// How long a lane stays ours without renewal: a dead collector's traces wait at most this long.
-const LEASE: Duration = Duration::from_secs(10);
+const LEASE: Duration = Duration::from_secs(6);
 /// How often leases are renewed and the share of lanes is adjusted.
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// How often sealing and the dropping of old partitions are looked at.

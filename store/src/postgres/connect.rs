@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::{Openings, Postgres};
-use crate::{Options, StoreError, error::OLDEST_POSTGRES, query::LONGEST};
+use crate::{Options, StoreError, error::OLDEST_POSTGRES};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -52,7 +52,7 @@ impl Postgres {
             .await?;
         let questions = PgPoolOptions::new()
             .max_connections(askers)
-            .acquire_timeout(LONGEST)
+            .acquire_timeout(options.acquire_timeout)
             .connect_lazy_with(pooled);
         let postgres = Self {
             pool,

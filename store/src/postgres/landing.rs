@@ -47,12 +47,14 @@ impl Postgres {
             landing_columns!(),
             " FROM landing WHERE lane = $1 AND trace_id = $2 AND project_id = $3"
         );
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         let rows = sqlx::query(SQL)
             .bind(trace.lane())
             .bind(&trace.trace_id.0[..])
             .bind(trace.project)
-            .fetch_all(&self.pool)
+            .fetch_all(guard.connection())
             .await?;
+        guard.commit().await?;
         rows.iter().map(read_landing).collect()
     }
 }

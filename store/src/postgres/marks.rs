@@ -4,7 +4,7 @@ use costflame_pricing::UsdSum;
 use sqlx::{Row, postgres::PgRow};
 
 use super::{Postgres, sum};
-use crate::{Mark, MarkId, MarkPage, StoreError, TraceKey, landing::trace_id};
+use crate::{Mark, MarkId, MarkPage, StoreError, TraceKey, guard::Guard, landing::trace_id};
 
 impl Postgres {
     /// See [`crate::Store::marks_after`].
@@ -14,6 +14,7 @@ impl Postgres {
         after: MarkId,
         limit: u32,
     ) -> Result<MarkPage, StoreError> {
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         let rows = sqlx::query(
             "SELECT tx, id, project_id, trace_id, received_us, spans, calls, cost::text, root_ended, \
              pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
@@ -23,8 +24,9 @@ impl Postgres {
         .bind(after.tx)
         .bind(after.id)
         .bind(i64::from(limit))
-        .fetch_all(&self.pool)
+        .fetch_all(guard.connection())
         .await?;
+        guard.commit().await?;
         let marks: Vec<Mark> = rows.iter().map(read_mark).collect::<Result<_, _>>()?;
         let xmin = rows.first().map_or(Ok(0), |row| row.try_get::<i64, _>(9))?;
         // A transaction that started before these were read may still commit marks up from xmin.

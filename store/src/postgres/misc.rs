@@ -1,17 +1,20 @@
 //! Small statements: reachability, catalogs.
 
+use sqlx::AssertSqlSafe;
+
 use super::Postgres;
-use crate::{CatalogRow, StoreError};
+use crate::{CatalogRow, StoreError, guard::Guard};
 
 impl Postgres {
     /// See [`crate::Store::ping`].
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        sqlx::raw_sql("SELECT 1").execute(&self.pool).await?;
         Ok(())
     }
 
     /// See [`crate::Store::put_catalog`].
     pub(crate) async fn put_catalog(&self, catalog: &CatalogRow) -> Result<(), StoreError> {
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         sqlx::query(
             "INSERT INTO catalogs (catalog_id, fetched_us, source, sha256, body) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (catalog_id) DO NOTHING",
@@ -21,8 +24,34 @@ impl Postgres {
         .bind(&catalog.source)
         .bind(&catalog.sha256[..])
         .bind(&catalog.body)
-        .execute(&self.pool)
+        .execute(guard.connection())
         .await?;
-        Ok(())
+        guard.commit().await
+    }
+
+    /// See [`crate::Store::add_reader`].
+    pub(crate) async fn add_reader(&self, role: &str) -> Result<(), StoreError> {
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
+        let exists: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = $1)")
+                .bind(role)
+                .fetch_one(guard.connection())
+                .await?;
+        // Names cannot be bound; format() quotes them.
+        let create = if exists {
+            ""
+        } else {
+            "CREATE ROLE %1$I LOGIN; "
+        };
+        let grant = "GRANT USAGE ON SCHEMA %2$I TO %1$I; GRANT SELECT ON call_costs, daily_costs, trace_costs TO %1$I";
+        let sql: String = sqlx::query_scalar("SELECT format($1, $2, current_schema())")
+            .bind(format!("{create}{grant}"))
+            .bind(role)
+            .fetch_one(guard.connection())
+            .await?;
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(guard.connection())
+            .await?;
+        guard.commit().await
     }
 }

@@ -15,11 +15,14 @@ mod snapshot;
 mod status;
 mod write;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use sqlx::{PgPool, Row, postgres::PgRow};
 
-use crate::{Due, Lease, SettleReport, StoreError, Verified, seen::Seen, settle, verify::verify};
+use crate::{
+    Due, Forgotten, Lease, SettleReport, StoreError, TraceKey, Verified, forget, seen::Seen,
+    settle, verify::verify,
+};
 use session::PgSession;
 use snapshot::PgSnapshot;
 
@@ -51,6 +54,18 @@ impl Postgres {
     ) -> Result<SettleReport, StoreError> {
         let session = PgSession::open(self, leases).await?;
         settle::settle(session, due, horizon_us).await
+    }
+
+    /// See [`crate::Store::forget`].
+    pub(crate) async fn forget(
+        &self,
+        traces: &BTreeSet<TraceKey>,
+        why: &str,
+        now_us: i64,
+    ) -> Result<Forgotten, StoreError> {
+        let lanes = traces.iter().map(TraceKey::lane).collect();
+        let session = PgSession::open_above(self, &lanes).await?;
+        forget::forget(session, traces, why, now_us).await
     }
 
     /// See [`crate::Store::verify`].

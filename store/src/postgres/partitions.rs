@@ -48,19 +48,19 @@ impl Postgres {
             .iter()
             .map(|partition| partition.name.as_str())
             .collect();
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         let existing: Vec<String> =
             sqlx::query_scalar("SELECT relname::text FROM pg_class WHERE relname = ANY($1) AND pg_table_is_visible(oid)")
                 .bind(names)
-                .fetch_all(&self.pool)
+                .fetch_all(guard.connection())
                 .await?;
         let missing: Vec<Partition> = wanted
             .into_iter()
             .filter(|partition| !existing.contains(&partition.name))
             .collect();
         if missing.is_empty() {
-            return Ok(());
+            return guard.commit().await;
         }
-        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         // Never queue behind a long reader: everybody else would queue behind us. The next round tries again.
         sqlx::raw_sql("SET LOCAL lock_timeout = '3s'")
             .execute(guard.connection())

@@ -12,18 +12,17 @@ use crate::{
     election::Stretch,
     landing::landing_columns,
     outcome::MOST_ROWS,
-    retention::LANDING_DROPPED_BEFORE,
+    retention::DroppedBefore,
 };
 
-/// Landed rows received before this time have been dropped.
-pub(super) async fn landing_dropped_before(
+/// What has been dropped.
+pub(super) async fn dropped_before(
     connection: &mut PgConnection,
-) -> Result<i64, StoreError> {
-    let value: Option<i64> = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
-        .bind(LANDING_DROPPED_BEFORE)
-        .fetch_optional(&mut *connection)
+) -> Result<DroppedBefore, StoreError> {
+    let meta: Vec<(String, i64)> = sqlx::query_as("SELECT name, value FROM meta")
+        .fetch_all(connection)
         .await?;
-    Ok(value.unwrap_or(i64::MIN))
+    Ok(DroppedBefore::of(&meta))
 }
 
 /// The landed versions of every span of the traces, of each trace the [`MOST_ROWS`] received first.

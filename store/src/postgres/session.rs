@@ -7,8 +7,9 @@ use sqlx::PgConnection;
 
 use super::{Postgres, read, write};
 use crate::{
-    CallKey, CallRow, LandingRow, Lease, StoreError, TraceKey, TraceRow, claim_row::ClaimRow,
-    election::Stretch, guard::Guard, plan::Writes, session::Session,
+    CallKey, CallRow, Forgotten, LandingRow, Lease, StoreError, TraceKey, TraceRow,
+    claim_row::ClaimRow, election::Stretch, guard::Guard, plan::Writes, retention::DroppedBefore,
+    session::Session,
 };
 
 /// Class of the advisory locks on lanes of identities ("cost" in ASCII).
@@ -26,6 +27,23 @@ impl<'a> PgSession<'a> {
     pub(crate) async fn open(postgres: &'a Postgres, leases: &[Lease]) -> Result<Self, StoreError> {
         let mut guard = Guard::begin(&postgres.pool, postgres.begin.by_key).await?;
         check_leases(guard.connection(), leases).await?;
+        Ok(Self {
+            postgres,
+            guard,
+            stored: Vec::new(),
+        })
+    }
+
+    /// Opens a transaction that keeps all others from settling in some lanes.
+    pub(crate) async fn open_above(
+        postgres: &'a Postgres,
+        lanes: &BTreeSet<i16>,
+    ) -> Result<Self, StoreError> {
+        let mut guard = Guard::begin(&postgres.pool, postgres.begin.by_key).await?;
+        sqlx::query("SELECT lane FROM lanes WHERE lane = ANY($1) ORDER BY lane FOR UPDATE")
+            .bind(lanes.iter().copied().collect::<Vec<_>>())
+            .execute(guard.connection())
+            .await?;
         Ok(Self {
             postgres,
             guard,
@@ -53,8 +71,8 @@ async fn check_leases(connection: &mut PgConnection, leases: &[Lease]) -> Result
 }
 
 impl Session for PgSession<'_> {
-    async fn landing_dropped_before(&mut self) -> Result<i64, StoreError> {
-        read::landing_dropped_before(self.connection()).await
+    async fn dropped_before(&mut self) -> Result<DroppedBefore, StoreError> {
+        read::dropped_before(self.connection()).await
     }
 
     async fn landed(&mut self, traces: &[TraceKey]) -> Result<Vec<LandingRow>, StoreError> {
@@ -112,6 +130,26 @@ impl Session for PgSession<'_> {
 
     async fn write(&mut self, writes: &Writes) -> Result<(), StoreError> {
         self.stored = write::write(self.guard.connection(), writes, &self.postgres.seen).await?;
+        Ok(())
+    }
+
+    async fn delete_landed(&mut self, traces: &[TraceKey]) -> Result<(), StoreError> {
+        write::delete_landed(self.connection(), traces).await
+    }
+
+    async fn note_deletion(
+        &mut self,
+        why: &str,
+        what: Forgotten,
+        now_us: i64,
+    ) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO deletions (at_us, why, traces, calls) VALUES ($1, $2, $3, $4)")
+            .bind(now_us)
+            .bind(why)
+            .bind(what.traces.cast_signed())
+            .bind(what.calls.cast_signed())
+            .execute(self.connection())
+            .await?;
         Ok(())
     }
 

@@ -6,30 +6,32 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::{Postgres, partitions::MAINTENANCE_LOCK, sum};
 use crate::{
     Dropped, Status, StoreError,
-    call_row::day_of,
+    call_row::{DAY_US, day_of},
     guard::Guard,
     retention::{
-        CLAIM_DAYS, CLAIMS_DROPPED_BEFORE, CLAIMS_KEPT_DAYS, LANDING_DROPPED_BEFORE,
-        LANDING_WIDTH_US, droppable_before,
+        CALLS_DROPPED_BEFORE, CLAIM_DAYS, CLAIMS_DROPPED_BEFORE, CLAIMS_KEPT_DAYS, Keep,
+        LANDING_DROPPED_BEFORE, LANDING_WIDTH_US, droppable_before,
     },
 };
 
 impl Postgres {
     /// See [`crate::Store::status`].
     pub(crate) async fn status(&self) -> Result<Status, StoreError> {
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         let row = sqlx::query(
             "SELECT (SELECT count(*) FROM (SELECT DISTINCT lane, project_id, trace_id FROM dirty) AS traces), \
              coalesce(sum(calls), 0), coalesce(sum(cost), 0)::text, min(received_us), \
              (SELECT count(*) FROM rollup_deltas) + (SELECT count(*) FROM dim_deltas), (SELECT count(*) FROM outbox), \
              pg_database_size(current_database()) FROM dirty",
         )
-        .fetch_one(&self.pool)
+        .fetch_one(guard.connection())
         .await?;
         let owners: Vec<(String, i64)> = sqlx::query_as(
             "SELECT owner, count(*) FROM lanes WHERE owner IS NOT NULL GROUP BY owner ORDER BY owner",
         )
-        .fetch_all(&self.pool)
+        .fetch_all(guard.connection())
         .await?;
+        guard.commit().await?;
         Ok(Status {
             pending_traces: row.try_get::<i64, _>(0)?.cast_unsigned(),
             pending_calls: row.try_get::<i64, _>(1)?.cast_unsigned(),
@@ -46,11 +48,7 @@ impl Postgres {
     }
 
     /// See [`crate::Store::drop_sealed`].
-    pub(crate) async fn drop_sealed(
-        &self,
-        now_us: i64,
-        horizon_us: i64,
-    ) -> Result<Dropped, StoreError> {
+    pub(crate) async fn drop_sealed(&self, now_us: i64, keep: Keep) -> Result<Dropped, StoreError> {
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         sqlx::raw_sql("SET LOCAL lock_timeout = '3s'")
             .execute(guard.connection())
@@ -66,7 +64,7 @@ impl Postgres {
         let oldest: Option<i64> = sqlx::query_scalar("SELECT min(received_us) FROM dirty")
             .fetch_one(guard.connection())
             .await?;
-        let slot = droppable_before(now_us, oldest, horizon_us).div_euclid(LANDING_WIDTH_US);
+        let slot = droppable_before(now_us, oldest, keep.landing_us).div_euclid(LANDING_WIDTH_US);
         let claims_slot = (i64::from(day_of(now_us)) - CLAIMS_KEPT_DAYS).div_euclid(CLAIM_DAYS);
         let landing = Old {
             table: "landing",
@@ -85,10 +83,40 @@ impl Postgres {
         let dropped = Dropped {
             landing: landing.drop(guard.connection()).await?,
             claims: claims.drop(guard.connection()).await?,
+            calls: match keep.call_days {
+                Some(days) => {
+                    drop_calls(guard.connection(), i64::from(day_of(now_us)) - days).await?
+                }
+                None => 0,
+            },
         };
         guard.commit().await?;
         Ok(dropped)
     }
+}
+
+/// Drops the calls that start before a UTC day, and what tells of them alone. Their rollups stay.
+async fn drop_calls(connection: &mut PgConnection, day: i64) -> Result<u64, StoreError> {
+    let calls = Old {
+        table: "calls",
+        key: "start_day",
+        slot: day,
+        width: 1,
+        mark: CALLS_DROPPED_BEFORE,
+    };
+    let dropped = calls.drop(connection).await?;
+    if dropped > 0 {
+        for sql in [
+            "DELETE FROM traces WHERE start_us < $1 AND end_us < $1",
+            "DELETE FROM claims WHERE start_us < $1",
+        ] {
+            sqlx::query(sql)
+                .bind(day.saturating_mul(DAY_US))
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(dropped)
 }
 
 /// Partitions before a slot.

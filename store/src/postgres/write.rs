@@ -1,7 +1,7 @@
 //! What a settling transaction writes on Postgres: deletes and updates by key, COPY for the rest.
 
 use costflame_profile::PathRow;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{copy::CopyBuffer, encode, landing::copy, read::keys};
 use crate::{
@@ -301,5 +301,26 @@ async fn delete_marks(
     .bind(marks.iter().map(|(_, mark)| mark.id).collect::<Vec<_>>())
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Deletes what has landed of some traces, with the marks.
+pub(super) async fn delete_landed(
+    connection: &mut PgConnection,
+    traces: &[TraceKey],
+) -> Result<(), StoreError> {
+    for table in ["landing", "dirty"] {
+        let sql = format!(
+            "DELETE FROM {table} t USING unnest($1::smallint[], $2::bytea[], $3::integer[]) AS k (lane, trace_id, project_id) \
+             WHERE t.lane = k.lane AND t.trace_id = k.trace_id AND t.project_id = k.project_id"
+        );
+        let (lanes, ids, projects) = keys(traces);
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(lanes)
+            .bind(ids)
+            .bind(projects)
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }

@@ -14,16 +14,19 @@ use sqlx::{
     AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, postgres::PgRow,
     sqlite::SqliteRow,
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::sql::{Arg, Dialect, Sql, read_sum};
-use crate::{StoreError, packed};
+use crate::{StoreError, guard::Guard, packed};
 
 /// Longest answer; a statement that takes longer is interrupted, also when nobody waits for it any more.
-pub(crate) const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(30);
 
-/// The same for Postgres. Sums of many numerics need room, and are not worth compiling.
+/// The same for Postgres, which also looks whether anybody is still there. Sums of many numerics need
+/// room, and are not worth compiling.
 const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-     SET LOCAL statement_timeout = '30s'; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off";
+     SET LOCAL statement_timeout = '30s'; SET LOCAL client_connection_check_interval = '1s'; \
+     SET LOCAL work_mem = '64MB'; SET LOCAL jit = off";
 
 /// Instructions of SQLite between two looks at the clock: some milliseconds.
 const LOOK_EVERY: i32 = 1_000_000;
@@ -32,21 +35,34 @@ const LOOK_EVERY: i32 = 1_000_000;
 /// connection until dropped.
 #[derive(Debug)]
 pub struct Snapshot {
-    transaction: Open,
+    open: Open,
     /// Nobody waits for what is still being computed.
     abandoned: Arc<AtomicBool>,
-}
-
-impl Drop for Snapshot {
-    fn drop(&mut self) {
-        self.abandoned.store(true, Ordering::Relaxed);
-    }
+    /// A statement is under way.
+    busy: bool,
+    /// A place among those who ask at the same time.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
 enum Open {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    /// Taken only when dropped.
+    Postgres(Option<Guard<Postgres>>),
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+        // A connection with a statement under way is closed instead, and the server gives up.
+        if let Open::Postgres(guard) = &mut self.open
+            && !self.busy
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && let Some(guard) = guard.take()
+        {
+            runtime.spawn(guard.commit());
+        }
+    }
 }
 
 impl Snapshot {
@@ -64,22 +80,33 @@ impl Snapshot {
                 !is_abandoned.load(Ordering::Relaxed) && Instant::now() < end
             });
         Ok(Self {
-            transaction: Open::Sqlite(transaction),
+            open: Open::Sqlite(transaction),
             abandoned,
+            busy: false,
+            _turn: None,
         })
     }
 
     /// A snapshot of Postgres, taken at the first read.
     pub(crate) async fn of_postgres(pool: &PgPool) -> Result<Self, StoreError> {
+        let guard = Guard::begin(pool, BEGIN_POSTGRES).await?;
         Ok(Self {
-            transaction: Open::Postgres(pool.begin_with(BEGIN_POSTGRES).await?),
+            open: Open::Postgres(Some(guard)),
             abandoned: Arc::default(),
+            busy: false,
+            _turn: None,
         })
+    }
+
+    /// Holds a place among those who ask until it is dropped.
+    pub(crate) fn in_turn(mut self, turn: OwnedSemaphorePermit) -> Self {
+        self._turn = Some(turn);
+        self
     }
 
     /// Whose SQL to write.
     pub(crate) const fn dialect(&self) -> Dialect {
-        match self.transaction {
+        match self.open {
             Open::Sqlite(_) => Dialect::Sqlite,
             Open::Postgres(_) => Dialect::Postgres,
         }
@@ -98,7 +125,7 @@ impl Snapshot {
     ) -> Result<(), StoreError> {
         // Statements differ from request to request, so keeping them prepared would help nobody.
         macro_rules! run {
-            ($transaction:expr, $row:path) => {{
+            ($connection:expr, $row:path) => {{
                 let mut query = sqlx::query(AssertSqlSafe(sql.text)).persistent(false);
                 for arg in sql.args {
                     query = match arg {
@@ -107,7 +134,7 @@ impl Snapshot {
                         Arg::Bytes(value) => query.bind(value),
                     };
                 }
-                let mut rows = query.fetch(&mut **$transaction);
+                let mut rows = query.fetch($connection);
                 while let Some(row) = rows.try_next().await? {
                     if !each($row(row))? {
                         break;
@@ -115,10 +142,15 @@ impl Snapshot {
                 }
             }};
         }
-        match &mut self.transaction {
-            Open::Sqlite(transaction) => run!(transaction, Row::Sqlite),
-            Open::Postgres(transaction) => run!(transaction, Row::Postgres),
+        self.busy = true;
+        match &mut self.open {
+            Open::Sqlite(transaction) => run!(&mut **transaction, Row::Sqlite),
+            Open::Postgres(guard) => {
+                let guard = guard.as_mut().expect("taken only when dropped");
+                run!(guard.connection(), Row::Postgres);
+            }
         }
+        self.busy = false;
         Ok(())
     }
 

@@ -79,6 +79,22 @@ pub async fn traces(
     Ok(records)
 }
 
+/// Ids of some traces with a call of a user, counted or not, whenever it was.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn traces_of_user(
+    snapshot: &mut Snapshot,
+    project: i32,
+    user: &str,
+    limit: usize,
+) -> Result<Vec<TraceId>, StoreError> {
+    let mut sql = snapshot.sql("SELECT DISTINCT trace_id FROM calls WHERE project_id = ");
+    sql.bind(project).push(" AND user_id = ").bind(user);
+    sql.push(" LIMIT ").bind(limit);
+    snapshot.all(sql, |row| Ok(TraceId(row.id(0)?))).await
+}
+
 /// One trace; `None` if it has never been settled.
 ///
 /// # Errors

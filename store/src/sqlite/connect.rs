@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::Sqlite;
-use crate::{Options, StoreError, query::LONGEST};
+use crate::{Options, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -46,7 +46,7 @@ impl Sqlite {
             .pragma("cache_size", "-16384"); // 16 MiB
         let askers = options.askers();
         let reader = readers(options.max_connections - askers, options.acquire_timeout);
-        let questions = readers(askers, LONGEST);
+        let questions = readers(askers, options.acquire_timeout);
         Ok(Self {
             reader: reader.connect_with(file.clone()).await?,
             questions: questions.connect_with(file).await?,

@@ -1,5 +1,7 @@
 //! Small statements: reachability, catalogs.
 
+use sqlx::{ConnectOptions, Connection};
+
 use super::Sqlite;
 use crate::{CatalogRow, StoreError};
 
@@ -10,6 +12,17 @@ impl Sqlite {
         self.reader.close().await;
         // The last connection to close checkpoints the write-ahead log.
         self.writer.close().await;
+    }
+
+    /// See [`crate::Store::backup`]. On a connection of its own: copying takes long.
+    pub(crate) async fn backup(&self, file: &str) -> Result<(), StoreError> {
+        let options = self.writer.connect_options();
+        let mut connection = options.as_ref().clone().connect().await?;
+        sqlx::query("VACUUM INTO $1")
+            .bind(file.to_owned())
+            .execute(&mut connection)
+            .await?;
+        Ok(connection.close().await?)
     }
 
     /// Looks at a sample of every table whose size has changed much.

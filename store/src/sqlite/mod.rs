@@ -14,12 +14,15 @@ mod snapshot;
 mod status;
 mod write;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 use tokio::sync::Mutex;
 
-use crate::{Due, Lease, SettleReport, StoreError, Verified, seen::Seen, settle, verify::verify};
+use crate::{
+    Due, Forgotten, Lease, SettleReport, StoreError, TraceKey, Verified, forget, seen::Seen,
+    settle, verify::verify,
+};
 use session::SqliteSession;
 use snapshot::SqliteSnapshot;
 
@@ -46,6 +49,17 @@ impl Sqlite {
     ) -> Result<SettleReport, StoreError> {
         let session = SqliteSession::open(self, leases).await?;
         settle::settle(session, due, horizon_us).await
+    }
+
+    /// See [`crate::Store::forget`].
+    pub(crate) async fn forget(
+        &self,
+        traces: &BTreeSet<TraceKey>,
+        why: &str,
+        now_us: i64,
+    ) -> Result<Forgotten, StoreError> {
+        let session = SqliteSession::open(self, &[]).await?;
+        forget::forget(session, traces, why, now_us).await
     }
 
     /// See [`crate::Store::verify`].

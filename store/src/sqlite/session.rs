@@ -8,8 +8,9 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::{Sqlite, read, write};
 use crate::{
-    CallKey, CallRow, LandingRow, Lease, StoreError, TraceKey, TraceRow, claim_row::ClaimRow,
-    election::Stretch, guard::Guard, plan::Writes, session::Session,
+    CallKey, CallRow, Forgotten, LandingRow, Lease, StoreError, TraceKey, TraceRow,
+    claim_row::ClaimRow, election::Stretch, guard::Guard, plan::Writes, retention::DroppedBefore,
+    session::Session,
 };
 
 /// A settling in its turn: nobody else settles, but spans keep landing until [`Session::lock`], which
@@ -50,8 +51,8 @@ impl SqliteSession {
 }
 
 impl Session for SqliteSession {
-    async fn landing_dropped_before(&mut self) -> Result<i64, StoreError> {
-        read::landing_dropped_before(self.connection().await?).await
+    async fn dropped_before(&mut self) -> Result<DroppedBefore, StoreError> {
+        read::dropped_before(self.connection().await?).await
     }
 
     async fn landed(&mut self, traces: &[TraceKey]) -> Result<Vec<LandingRow>, StoreError> {
@@ -116,6 +117,26 @@ impl Session for SqliteSession {
             ));
         };
         self.stored = write::write(writer.connection(), writes, &self.sqlite.seen).await?;
+        Ok(())
+    }
+
+    async fn delete_landed(&mut self, traces: &[TraceKey]) -> Result<(), StoreError> {
+        write::delete_landed(self.connection().await?, traces).await
+    }
+
+    async fn note_deletion(
+        &mut self,
+        why: &str,
+        what: Forgotten,
+        now_us: i64,
+    ) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO deletions (at_us, why, traces, calls) VALUES ($1, $2, $3, $4)")
+            .bind(now_us)
+            .bind(why.to_owned())
+            .bind(what.traces.cast_signed())
+            .bind(what.calls.cast_signed())
+            .execute(self.connection().await?)
+            .await?;
         Ok(())
     }
 

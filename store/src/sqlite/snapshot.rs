@@ -16,7 +16,7 @@ use crate::{
     guard::Guard,
     landing::trace_id,
     measures::COUNTS,
-    retention::CLAIMS_DROPPED_BEFORE,
+    retention::DroppedBefore,
     snapshot::{PAGE, Snapshot, contradiction},
 };
 
@@ -43,16 +43,8 @@ impl SqliteSnapshot {
 }
 
 impl Snapshot for SqliteSnapshot {
-    async fn landing_dropped_before(&mut self) -> Result<i64, StoreError> {
-        read::landing_dropped_before(self.connection()).await
-    }
-
-    async fn claims_dropped_before(&mut self) -> Result<i32, StoreError> {
-        let value: Option<i64> = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
-            .bind(CLAIMS_DROPPED_BEFORE)
-            .fetch_optional(self.connection())
-            .await?;
-        Ok(value.map_or(i32::MIN, |day| i32::try_from(day).unwrap_or(i32::MAX)))
+    async fn dropped_before(&mut self) -> Result<DroppedBefore, StoreError> {
+        read::dropped_before(self.connection()).await
     }
 
     async fn dirty_traces(&mut self) -> Result<HashSet<TraceKey>, StoreError> {

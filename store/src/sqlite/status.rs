@@ -8,7 +8,8 @@ use crate::{
     Dropped, Status, StoreError,
     call_row::day_of,
     retention::{
-        CLAIMS_DROPPED_BEFORE, CLAIMS_KEPT_DAYS, LANDING_DROPPED_BEFORE, droppable_before,
+        CALLS_DROPPED_BEFORE, CLAIMS_DROPPED_BEFORE, CLAIMS_KEPT_DAYS, Keep,
+        LANDING_DROPPED_BEFORE, droppable_before,
     },
 };
 
@@ -47,17 +48,13 @@ impl Sqlite {
     }
 
     /// See [`crate::Store::drop_sealed`].
-    pub(crate) async fn drop_sealed(
-        &self,
-        now_us: i64,
-        horizon_us: i64,
-    ) -> Result<Dropped, StoreError> {
+    pub(crate) async fn drop_sealed(&self, now_us: i64, keep: Keep) -> Result<Dropped, StoreError> {
         // Nobody settles while spans disappear.
         let _turn = self.turn.lock().await;
         let oldest: Option<i64> = sqlx::query_scalar("SELECT min(received_us) FROM dirty")
             .fetch_one(&self.reader)
             .await?;
-        let landing = droppable_before(now_us, oldest, horizon_us);
+        let landing = droppable_before(now_us, oldest, keep.landing_us);
         let claims = i64::from(day_of(now_us)) - CLAIMS_KEPT_DAYS;
         // Rows are appended in about the order of their receive time.
         const LANDING: &str = "DELETE FROM landing WHERE rowid IN (SELECT rowid FROM landing ORDER BY rowid LIMIT $2) \
@@ -72,7 +69,30 @@ impl Sqlite {
             claims: self
                 .drop_before(CLAIMS_DROPPED_BEFORE, claims, CLAIMS)
                 .await?,
+            calls: match keep.call_days {
+                Some(days) => self.drop_calls(i64::from(day_of(now_us)) - days).await?,
+                None => 0,
+            },
         })
+    }
+
+    /// Drops the calls that start before a UTC day, and what tells of them alone. Their rollups stay.
+    async fn drop_calls(&self, day: i64) -> Result<u64, StoreError> {
+        const CALLS: &str = "DELETE FROM calls WHERE rowid IN (SELECT c.rowid FROM (SELECT DISTINCT project_id FROM series) p \
+             CROSS JOIN calls c ON c.project_id = p.project_id AND c.start_us < $1 * 86400000000 LIMIT $2)";
+        const TRACES: &str = "DELETE FROM traces WHERE rowid IN (SELECT t.rowid FROM (SELECT DISTINCT project_id FROM series) p \
+             CROSS JOIN traces t ON t.project_id = p.project_id AND t.start_us < $1 * 86400000000 \
+             AND t.end_us < $1 * 86400000000 LIMIT $2)";
+        const CLAIMS: &str = "DELETE FROM claims WHERE (project_id, identity_lane, identity, side, order_key, trace_id, \
+             span_id, landed_day) IN (SELECT project_id, identity_lane, identity, side, order_key, trace_id, span_id, \
+             landed_day FROM claims WHERE start_us < $1 * 86400000000 LIMIT $2)";
+        let dropped = self.drop_before(CALLS_DROPPED_BEFORE, day, CALLS).await?;
+        if dropped > 0 {
+            for sql in [TRACES, CLAIMS] {
+                self.drop_before(CALLS_DROPPED_BEFORE, day, sql).await?;
+            }
+        }
+        Ok(dropped)
     }
 
     async fn drop_before(

@@ -304,3 +304,24 @@ async fn delete_marks(
         .await?;
     Ok(())
 }
+
+/// Deletes what has landed of some traces, with the marks. A program that has read it meanwhile and
+/// is about to settle finds its leases of the lanes gone.
+pub(super) async fn delete_landed(
+    connection: &mut SqliteConnection,
+    traces: &[TraceKey],
+) -> Result<(), StoreError> {
+    const LANDING: &str = "DELETE FROM landing WHERE rowid IN (SELECT l.rowid FROM json_each($1) AS k CROSS JOIN landing l \
+         ON l.lane = k.value ->> 0 AND l.trace_id = unhex(k.value ->> 1) AND l.project_id = k.value ->> 2)";
+    const MARKS: &str = "DELETE FROM dirty WHERE id IN (SELECT d.id FROM dirty d JOIN json_each($1) AS k \
+         ON d.lane = k.value ->> 0 AND d.trace_id = unhex(k.value ->> 1) AND d.project_id = k.value ->> 2)";
+    const LANES: &str =
+        "UPDATE lanes SET epoch = epoch + 1 WHERE lane IN (SELECT value ->> 0 FROM json_each($1))";
+    for sql in [LANDING, MARKS, LANES] {
+        sqlx::query(sql)
+            .bind(trace_keys(traces))
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}

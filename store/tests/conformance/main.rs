@@ -10,6 +10,7 @@ mod history;
 mod horizon;
 mod landing;
 mod questions;
+mod retention;
 mod settle;
 mod support;
 mod trouble;

@@ -35,6 +35,8 @@ async fn traces_of_a_range_are_counted_wherever_it_cuts(db: Database) {
         }
     }
     // Its only call lost to another trace.
+    let twice = rows[2].span.call.as_mut().unwrap();
+    twice.response_id = Some("chatcmpl-BxUjD2pQk81tqWvEr7yTz".into());
     let mut lost = rows[2].clone();
     lost.span.trace_id = TraceId([99; 16]);
     rows.push(lost);
