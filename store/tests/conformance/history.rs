@@ -12,13 +12,16 @@ use std::{
 
 use costflame_pricing::{Receipt, TokenClass, Unpriced, Usage, Usd};
 use costflame_profile::{Attribution, Call, FrameKind, Role, Signal, SpanKind};
-use costflame_store::{Due, LandingRow, Lease, MarkId, Store};
+use costflame_store::{
+    Due, LandingRow, Lease, MarkId, Store,
+    query::{self, Filter},
+};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
 
-use crate::support::{Database, NOW_US, plain, settle, verify};
+use crate::support::{Database, NOW_US, call, plain, settle, verify};
 
 /// Cases; each is dozens of transactions.
 const CASES: u32 = 24;
@@ -370,12 +373,58 @@ fn any_way_leads_to_the_same_tables(open: impl AsyncFn() -> Database) {
     result.unwrap();
 }
 
+/// A settling that is cut off one poll later every time, until one comes through.
+async fn a_settling_cut_off_anywhere_did_all_or_nothing(db: Database) {
+    let all = Filter {
+        project: 1,
+        from_us: 0,
+        to_us: i64::MAX / 2,
+        clauses: Vec::new(),
+    };
+    let mut before = 0;
+    for number in 1..=250 {
+        let rows = [
+            plain(number, 1, 0),
+            call(number, 2, 1, 5),
+            call(number, 3, 1, 7),
+        ];
+        db.store.commit(&rows, &[]).await.unwrap();
+        let mut whole = false;
+        let settling = async {
+            settle(&db.store).await;
+            whole = true;
+        };
+        cut(settling, Some(u16::from(number))).await;
+        let mut snapshot = db.store.snapshot().await.unwrap();
+        let now = query::summary(&mut snapshot, &all).await.unwrap();
+        drop(snapshot);
+        let settled = (now.pending.traces, now.sums.calls);
+        let nothing = (1, before);
+        before += 2;
+        assert!(
+            settled == (0, before) || (settled == nothing && !whole),
+            "{number}: {settled:?}"
+        );
+        settle(&db.store).await;
+        let folding = async { drop(db.store.fold(100).await) };
+        cut(folding, Some(u16::from(number) / 2)).await;
+        if whole && number > 20 {
+            break;
+        }
+    }
+    verify(&db.store).await;
+    while db.store.fold(100).await.unwrap() > 0 {}
+    verify(&db.store).await;
+}
+
+crate::on_both!(a_settling_cut_off_anywhere_did_all_or_nothing);
+
 #[test]
-fn sqlite() {
+fn any_way_on_sqlite() {
     any_way_leads_to_the_same_tables(Database::sqlite);
 }
 
 #[test]
-fn postgres() {
+fn any_way_on_postgres() {
     any_way_leads_to_the_same_tables(Database::postgres);
 }
