@@ -7,7 +7,7 @@
 use super::{
     ask::{Ask, By},
     breakdown::counted,
-    facts::push_calls,
+    facts::{push_calls, push_range_of_trace},
     filter::Filter,
     snapshot::Snapshot,
     sql::Sql,
@@ -84,7 +84,7 @@ fn of_range(snapshot: &Snapshot, filter: &Filter) -> Sql {
     push_across(&mut sql, filter.project, filter.to_us);
     sql.push(") t WHERE EXISTS (SELECT 1 FROM calls f WHERE f.lane = t.lane AND f.trace_id = t.trace_id AND f.why = 0");
     sql.push(" AND f.project_id = ").bind(filter.project);
-    super::facts::push_call_range(&mut sql, (filter.from_us, filter.to_us));
+    push_range_of_trace(&mut sql, (filter.from_us, filter.to_us));
     sql.push("))");
     sql
 }

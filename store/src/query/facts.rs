@@ -268,7 +268,14 @@ pub(crate) fn push_call_range(sql: &mut Sql, (from_us, to_us): Range) {
 /// The same among the calls of one trace. The sign keeps SQLite from walking the whole range instead of them.
 pub(crate) fn push_range_of_trace(sql: &mut Sql, (from_us, to_us): Range) {
     push_range(sql, "+f.start_us", (from_us, to_us));
-    push_range(sql, "f.start_day", (from_us.div_euclid(DAY_US), (to_us - 1).div_euclid(DAY_US) + 1));
+    push_range(
+        sql,
+        "f.start_day",
+        (
+            from_us.div_euclid(DAY_US),
+            (to_us - 1).div_euclid(DAY_US) + 1,
+        ),
+    );
 }
 
 /// Appends ` AND …`: from the first bound up to the second.
