@@ -119,6 +119,8 @@ pub(super) struct Flamegraph {
     base_total: Option<IntText>,
     /// Counted calls in the selection.
     calls: u64,
+    /// Traces with a counted call; an estimate when very many calls pass a filter.
+    traces: u64,
     /// Parents before children.
     frames: Vec<FrameBody>,
     /// What was folded.
@@ -170,6 +172,7 @@ pub(super) async fn flamegraph(
 
 fn body(now: PathSums, base: Option<PathSums>, metric: Metric, max_nodes: usize) -> Flamegraph {
     let compared = base.is_some();
+    let traces = now.traces.traces;
     let mut paths: Vec<PathRow> = Vec::new();
     let mut own: Vec<(PathId, Pair)> = Vec::new();
     let mut add = |sums: PathSums, pair: fn(Sums) -> Pair| {
@@ -199,6 +202,7 @@ fn body(now: PathSums, base: Option<PathSums>, metric: Metric, max_nodes: usize)
         total: IntText(value(&total.now, metric)),
         base_total: compared.then(|| IntText(value(&total.base, metric))),
         calls: total.now.calls,
+        traces,
         frames: frames(&pruned.tree, metric, compared),
         pruned: PrunedNodes {
             nodes: pruned.folded,

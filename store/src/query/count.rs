@@ -21,7 +21,7 @@ const MOST_CALLS: u64 = 200_000;
 const LONG_US: i64 = 3_600_000_000;
 
 /// A number of traces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TraceCount {
     /// How many.
     pub traces: u64,

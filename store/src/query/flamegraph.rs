@@ -5,6 +5,7 @@ use costflame_profile::PathRow;
 use super::{
     ask::{Ask, By, Value},
     breakdown::path_ids,
+    count::{TraceCount, count_traces},
     facts::facts,
     filter::Filter,
     paths::Paths,
@@ -18,6 +19,8 @@ use crate::StoreError;
 pub struct PathSums {
     /// Parents first; what has no call of its own has empty sums.
     pub paths: Vec<(PathRow, Sums)>,
+    /// Traces with a counted call.
+    pub traces: TraceCount,
 }
 
 /// Self sums by call path, with amounts by class.
@@ -31,6 +34,7 @@ pub async fn path_sums(snapshot: &mut Snapshot, filter: &Filter) -> Result<PathS
     };
     let mut sums = facts(snapshot, filter, ask).await?;
     sums.retain(|_, sums| sums.calls > 0);
+    let calls = sums.values().map(|sums| sums.calls).sum();
     if sums.is_empty() {
         return Ok(PathSums::default());
     }
@@ -49,5 +53,6 @@ pub async fn path_sums(snapshot: &mut Snapshot, filter: &Filter) -> Result<PathS
         .into_iter()
         .map(&mut with_sums)
         .collect();
-    Ok(PathSums { paths })
+    let traces = count_traces(snapshot, filter, calls).await?;
+    Ok(PathSums { paths, traces })
 }

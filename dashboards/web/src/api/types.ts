@@ -108,8 +108,8 @@ export interface Pending {
 /** GET /summary */
 export interface Summary extends Sums {
   traces: number
-  /** False when `traces` is an estimate. */
-  traces_exact: boolean
+  /** False when `traces` is an estimate: many calls pass the filters. */
+  traces_exact?: boolean
   /** Cost by class over the same calls; adds up to `cost_usd`. */
   amounts: Amounts
   /** Not yet settled, not contained in any other figure. */
@@ -206,8 +206,9 @@ export interface Flamegraph {
   total: IntText
   /** Only in a difference. */
   base_total?: IntText
-  /** Counted calls in the range. */
+  /** Counted calls and traces in the range. */
   calls: number
+  traces: number
   frames: Frame[]
   /** Nodes folded into "(other)". */
   pruned: { nodes: number }

@@ -66,7 +66,6 @@ function summary({ data, query, now }: Context): Summary {
   return {
     ...total.sums(),
     traces: new Set(counted.map((s) => s.trace)).size,
-    traces_exact: true,
     amounts: Object.fromEntries([...total.amounts].map(([key, pico]) => [key, printUsd(pico)])),
     pending: open
       ? { traces: 3, calls: 41, cost_usd_at_most: '0.84' }
@@ -220,6 +219,7 @@ function flamegraph({ data, query, now }: Context): Flamegraph {
     unit: units[metric],
     total: measure(totalOf(spans)).toString(),
     calls: spans.length,
+    traces: new Set(spans.map((s) => s.trace)).size,
     frames,
     pruned: { nodes: 0 },
   }

@@ -43,6 +43,7 @@ export function manyFrames(count: number, seed = 7): Flamegraph {
     unit: 'picousd',
     total: total.toString(),
     calls: count * 9,
+    traces: count,
     frames,
     pruned: { nodes: 0 },
   }

@@ -32,7 +32,7 @@ function frame(
 
 function flame(frames: Frame[]): Flamegraph {
   const total = frames.reduce((sum, f) => sum + BigInt(f.self), 0n).toString()
-  return { metric: 'cost', unit: 'picousd', total, calls: 1, frames, pruned: { nodes: 0 } }
+  return { metric: 'cost', unit: 'picousd', total, calls: 1, traces: 1, frames, pruned: { nodes: 0 } }
 }
 
 // a(100): b(60, self 10): a(50) | c(30) ; d(20, another root)
