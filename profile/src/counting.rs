@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Call, FrameKind, Role, Span, SpanKind,
-    identity::{ResponseKey, response_key},
+    identity::{ResponseKey, response_key, same_model},
     nearest::Nearest,
     order::{Forest, Parent, call_of},
     usage_match::{classes, repeats, same},
@@ -27,7 +27,8 @@ pub enum Rule {
     Aggregate = 0,
     /// Another span of the trace has the same provider response id and is nearer to the provider.
     SameResponse = 1,
-    /// Its usage equals that of a call below it, or the sum of those nearest below it.
+    /// Its usage equals that of a call below it, or the sum of those nearest below it; or it has none and names the
+    /// model of one below it.
     Wrapper = 2,
     /// A span of another trace has the same provider response id.
     SameResponseElsewhere = 3,
@@ -245,7 +246,12 @@ fn wrappers<R: AsRef<Span>>(
         std::iter::repeat_with(|| None).take(facts.len()).collect();
     for &node in forest.order.iter().rev() {
         let mut near = below[node].take();
-        if states[node] == State::Counts && !usage(node).is_zero() {
+        if let Some(by) = without_usage(facts, states, node, near.as_ref()) {
+            states[node] = State::Out {
+                rule: Rule::Wrapper,
+                by,
+            };
+        } else if states[node] == State::Counts && !usage(node).is_zero() {
             match near
                 .as_ref()
                 .and_then(|near| wrapped(&usage(node), near, usage))
@@ -302,6 +308,20 @@ fn completes(outer: &Call, inner: &Call) -> bool {
         (None, _) => false,
     };
     says_more && same(&outer.usage, &inner.usage)
+}
+
+/// The call below of which one without usage is only the wrapper: it did not fail and names the same model.
+fn without_usage(
+    facts: &[Option<Fact>],
+    states: &[State],
+    node: usize,
+    near: Option<&Nearest>,
+) -> Option<usize> {
+    let fact = facts[node].filter(|_| states[node] == State::Counts)?;
+    let by = near?.first();
+    let is_wrapper = fact.call.usage.is_zero() && !fact.error && !fact.aggregate;
+    let inner = facts[by].filter(|inner| is_wrapper && same_model(fact.call, inner.call));
+    inner.map(|_| by)
 }
 
 /// The call below that `outer` repeats, or the first of those that it sums.

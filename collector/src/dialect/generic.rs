@@ -6,6 +6,7 @@ use costflame_profile::FrameKind;
 use super::{
     Dialect,
     evidence::{self, Evidence, Operation, Recognised},
+    guess,
     slots::Slot::{
         self, CacheRead, CacheWrite, Input, Metadata, Model, Output, ProviderHint, Reasoning,
         RequestModel, ResponseId, ResponseModel, ResponseTier, Total, UsageObject,
@@ -29,6 +30,9 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("llm.tokens.input", Input),
         ("tokens.input", Input),
         ("inputTokens", Input),
+        ("llm.usage.input", Input),
+        ("usage.input", Input),
+        ("prompt_eval_count", Input),
         ("promptTokens", Input),
         ("llm.usage.completion_tokens", Output),
         ("llm.usage.output_tokens", Output),
@@ -41,6 +45,9 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("llm.tokens.output", Output),
         ("tokens.output", Output),
         ("outputTokens", Output),
+        ("llm.usage.output", Output),
+        ("usage.output", Output),
+        ("eval_count", Output),
         ("completionTokens", Output),
         ("usage.total_tokens", Total),
         ("total_tokens", Total),
@@ -114,6 +121,9 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
         return Recognised::step();
     }
     call.flags.insert(Flag::Generic);
+    if call.request_model.is_none() && call.response_model.is_none() {
+        call.request_model = guess::model(evidence.span.attributes);
+    }
     let kind = match call
         .operation
         .or(Some(evidence.span.name))

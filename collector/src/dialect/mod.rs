@@ -22,6 +22,7 @@ mod codex;
 mod gemini_cli;
 mod generic;
 mod google_adk;
+mod guess;
 mod haystack;
 mod langfuse;
 mod langsmith;
@@ -133,6 +134,9 @@ fn settle<'a>(
     }
     if slots.bad_number {
         call.flags.insert(Flag::BadNumber);
+    }
+    if slots.guessed {
+        call.flags.insert(Flag::Generic);
     }
     if recognised.role == Role::Aggregate {
         call.flags.insert(Flag::Aggregate);

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{DIALECTS, attribution, frame};
+use super::{DIALECTS, attribution, frame, guess};
 use crate::decode::{Attributes, Value, value::Count};
 
 /// What an attribute says.
@@ -138,6 +138,10 @@ impl Slot {
     }
 }
 
+/// The rank of an empty slot, and that of a value under a key that no table names.
+const NO_RANK: u16 = u16::MAX;
+const GUESSED: u16 = u16::MAX - 1;
+
 /// A key of a dialect's table and what it says.
 pub type Key = (&'static str, Slot);
 
@@ -152,6 +156,8 @@ pub struct Slots<'a> {
     pub(super) genai: bool,
     /// A key with one of the prefixes of [`attribution`] was seen.
     pub(super) tagged: bool,
+    /// What went in or out was read from keys that no table names.
+    pub(super) guessed: bool,
     /// A count was negative, fractional, too large or no number at all.
     pub(super) bad_number: bool,
 }
@@ -159,10 +165,11 @@ pub struct Slots<'a> {
 impl<'a> Slots<'a> {
     const EMPTY: Self = Self {
         values: [Value::Empty; Slot::COUNT],
-        ranks: [u16::MAX; Slot::COUNT],
+        ranks: [NO_RANK; Slot::COUNT],
         telltales: 0,
         genai: false,
         tagged: false,
+        guessed: false,
         bad_number: false,
     };
 
@@ -173,10 +180,43 @@ impl<'a> Slots<'a> {
         for (key, value) in attributes.0 {
             match KEYS.get(key) {
                 Some(entry) => slots.fill(entry, *value),
-                None => slots.tagged |= attribution::has_prefix(key),
+                None => {
+                    slots.tagged |= attribution::has_prefix(key);
+                    slots.guess(key, *value);
+                }
             }
         }
+        slots.weigh_guesses();
         slots
+    }
+
+    /// Keeps what a key seems to count until it is known whether a table says better.
+    fn guess(&mut self, key: &str, value: Value<'a>) {
+        let Some(slot) = guess::slot(key) else { return };
+        let is_free = self.ranks[slot as usize] == NO_RANK;
+        if is_free && value.as_u64_count().number().is_some() {
+            (self.ranks[slot as usize], self.values[slot as usize]) = (GUESSED, value);
+            self.guessed = true;
+        }
+    }
+
+    /// Where a table says what went in or out, nothing is guessed; else what is guessed must be that.
+    fn weigh_guesses(&mut self) {
+        if !self.guessed {
+            return;
+        }
+        let rank = |slot: Slot| self.ranks[slot as usize];
+        let sides = [rank(Slot::Input), rank(Slot::Output)];
+        self.guessed = sides.iter().all(|rank| *rank >= GUESSED) && sides.contains(&GUESSED);
+        if self.guessed {
+            self.genai = true;
+            return;
+        }
+        for (rank, value) in self.ranks.iter_mut().zip(&mut self.values) {
+            if *rank == GUESSED {
+                (*rank, *value) = (NO_RANK, Value::Empty);
+            }
+        }
     }
 
     fn fill(&mut self, entry: &Entry, value: Value<'a>) {

@@ -479,3 +479,24 @@ fn wrappers_over_many_calls_do_not_search_them_all() {
     let settled = settled(chain.chain(calls).collect());
     assert_eq!(counted(&settled).len() as u64, width);
 }
+
+#[test]
+fn a_call_without_usage_around_one_with_usage_is_its_wrapper() {
+    let outer = call(1, tokens(0, 0));
+    let settled_call = settled(vec![outer.clone(), call(2, tokens(9, 1)).under(1)]);
+    assert_eq!(excluded(&settled_call), [(1, Rule::Wrapper, 2)]);
+
+    let mut failed = outer.clone();
+    failed.error = true;
+    let retried = settled(vec![failed, call(2, tokens(9, 1)).under(1)]);
+    assert_eq!(counted(&retried), [1, 2]);
+
+    let mut other = outer.clone();
+    other.call.as_mut().expect("a call").request_model = Some("o3".into());
+    let nested = settled(vec![other, call(2, tokens(9, 1)).under(1)]);
+    assert_eq!(counted(&nested), [1, 2], "another model's answer was lost");
+
+    let tool = span(2).under(1).kind(FrameKind::Tool, "search");
+    let through = settled(vec![outer, tool, call(3, tokens(9, 1)).under(2)]);
+    assert_eq!(counted(&through), [1, 3], "a tool makes them two");
+}

@@ -1,0 +1,259 @@
+//! Keys of libraries that nobody here has seen: the words in them say what they count.
+//!
+//! Only keys with `token` in them are looked at, and only where no key of a table says how many tokens went in or out.
+
+use super::slots::Slot;
+use crate::decode::{Attributes, Value};
+
+/// What a key that no table names counts, if it counts tokens of one call.
+pub(super) fn slot(key: &str) -> Option<Slot> {
+    // Few keys have a `k`, and looking for one byte is quick.
+    if !key.as_bytes().contains(&b'k') || !has_token(key) {
+        return None;
+    }
+    let mut said = Said::default();
+    for word in words(key) {
+        said.hear(word)?;
+    }
+    said.slot()
+}
+
+fn has_token(key: &str) -> bool {
+    key.as_bytes()
+        .windows(5)
+        .any(|window| window.eq_ignore_ascii_case(b"token"))
+}
+
+/// The model under a key that no table names: `acme.llm_model`, `modelName`.
+pub(super) fn model<'a>(attributes: Attributes<'a>) -> Option<&'a str> {
+    let names_model = |key: &str| {
+        let mut last = ["", ""];
+        words(key).for_each(|word| last = [last[1], word]);
+        let is = |word: &str, other: &str| word.eq_ignore_ascii_case(other);
+        is(last[1], "model")
+            || (is(last[0], "model") && ["name", "id"].iter().any(|end| is(last[1], end)))
+    };
+    let mut named = attributes.0.iter().filter(|(key, _)| names_model(key));
+    named.find_map(|(_, value)| match value {
+        Value::Str(text) if !text.trim().is_empty() => Some(text.trim()),
+        _ => None,
+    })
+}
+
+/// The words of a key: runs of letters and digits, cut where a capital follows a small letter.
+fn words(key: &str) -> impl Iterator<Item = &str> {
+    key.split(|c: char| !c.is_ascii_alphanumeric())
+        .flat_map(|part| {
+            let mut rest = part;
+            std::iter::from_fn(move || {
+                let bytes = rest.as_bytes();
+                let hump = bytes
+                    .windows(2)
+                    .position(|pair| !pair[0].is_ascii_uppercase() && pair[1].is_ascii_uppercase());
+                let (word, after) = rest.split_at(hump.map_or(rest.len(), |at| at + 1));
+                rest = after;
+                (!word.is_empty()).then_some(word)
+            })
+        })
+}
+
+/// What the words of a key say.
+#[derive(Default)]
+struct Said {
+    input: bool,
+    output: bool,
+    asked: bool,
+    answered: bool,
+    cache: bool,
+    written: bool,
+    reasoning: bool,
+    total: bool,
+}
+
+impl Said {
+    /// `None` for a word that makes the key say something else than how many tokens a call used.
+    fn hear(&mut self, word: &str) -> Option<()> {
+        /// Bounds, rates, secrets, parts of a class, and sums over several calls.
+        const OTHERWISE: &[&str] = &[
+            "max",
+            "min",
+            "limit",
+            "budget",
+            "per",
+            "id",
+            "rate",
+            "remaining",
+            "available",
+            "type",
+            "price",
+            "cost",
+            "usd",
+            "auth",
+            "access",
+            "refresh",
+            "secret",
+            "api",
+            "window",
+            "time",
+            "first",
+            "ttft",
+            "latency",
+            "ms",
+            "second",
+            "seconds",
+            "avg",
+            "mean",
+            "estimate",
+            "estimated",
+            "aggregated",
+            "accumulated",
+            "cumulative",
+            "session",
+            "turn",
+            "no",
+            "non",
+            "uncached",
+            "miss",
+            "text",
+            "audio",
+            "image",
+            "video",
+            "prediction",
+            "threshold",
+            "saved",
+            "details",
+        ];
+        const WORDS: &[(&str, fn(&mut Said) -> &mut bool)] = &[
+            ("input", |said| &mut said.input),
+            ("inputs", |said| &mut said.input),
+            ("prompt", |said| &mut said.input),
+            ("in", |said| &mut said.input),
+            ("output", |said| &mut said.output),
+            ("outputs", |said| &mut said.output),
+            ("completion", |said| &mut said.output),
+            ("candidates", |said| &mut said.output),
+            ("generated", |said| &mut said.output),
+            ("out", |said| &mut said.output),
+            ("request", |said| &mut said.asked),
+            ("response", |said| &mut said.answered),
+            ("cache", |said| &mut said.cache),
+            ("cached", |said| &mut said.cache),
+            ("write", |said| &mut said.written),
+            ("creation", |said| &mut said.written),
+            ("written", |said| &mut said.written),
+            ("reasoning", |said| &mut said.reasoning),
+            ("thinking", |said| &mut said.reasoning),
+            ("thoughts", |said| &mut said.reasoning),
+            ("total", |said| &mut said.total),
+        ];
+        let is = |known: &str| known.eq_ignore_ascii_case(word);
+        if OTHERWISE.iter().any(|known| is(known)) {
+            return None;
+        }
+        if let Some((_, which)) = WORDS.iter().find(|(known, _)| is(known)) {
+            *which(self) = true;
+        }
+        Some(())
+    }
+
+    fn slot(&self) -> Option<Slot> {
+        if self.cache {
+            let slot = if self.written {
+                Slot::CacheWrite
+            } else {
+                Slot::CacheRead
+            };
+            return Some(slot);
+        }
+        if self.reasoning {
+            return Some(Slot::Reasoning);
+        }
+        match (self.input, self.output) {
+            (true, false) => Some(Slot::Input),
+            (false, true) => Some(Slot::Output),
+            (true, true) => None,
+            _ if self.total => Some(Slot::Total),
+            // What a request or a response is named in says less than `input` and `output` do.
+            _ => match (self.asked, self.answered) {
+                (true, false) => Some(Slot::Input),
+                (false, true) => Some(Slot::Output),
+                _ => None,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use costflame_pricing::Flag;
+    use costflame_profile::Role;
+
+    use super::*;
+    use crate::{
+        decode::Value::{Int, Str},
+        dialect::testing::judge,
+    };
+
+    #[test]
+    fn the_words_of_a_key_say_what_it_counts() {
+        for (key, said) in [
+            ("acme.tokens_in", Some(Slot::Input)),
+            ("acme.tokensOut", Some(Slot::Output)),
+            ("response.token_usage.prompt", Some(Slot::Input)),
+            ("myLlm.promptTokenCount", Some(Slot::Input)),
+            ("x.candidates_token_count", Some(Slot::Output)),
+            ("x.cached_tokens", Some(Slot::CacheRead)),
+            ("x.cacheWriteTokens", Some(Slot::CacheWrite)),
+            ("x.thinking_tokens", Some(Slot::Reasoning)),
+            ("x.tokens.total", Some(Slot::Total)),
+            ("x.response_tokens", Some(Slot::Output)),
+            ("gen_ai.request.max_tokens", None),
+            ("x.time_to_first_token", None),
+            ("x.prompt_tokens_per_second", None),
+            ("x.access_token", None),
+            ("x.text_input_tokens", None),
+            ("gen_ai.aggregated_usage.input_tokens", None),
+            ("x.prompt_cache_miss_tokens", None),
+            ("kafka.topic", None),
+        ] {
+            assert_eq!(slot(key), said, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_library_that_nobody_knows_is_read_and_flagged() {
+        let attributes = [
+            ("acme.llm_model", Str("gpt-4o")),
+            ("acme.tokensIn", Int(100)),
+            ("acme.tokensOut", Int(10)),
+            ("acme.cachedTokens", Int(40)),
+        ];
+        let recognised = judge("acme", "ask", &attributes);
+        let call = recognised.call.unwrap();
+        assert_eq!(recognised.role, Role::Call);
+        assert!(call.flags.contains(Flag::Generic));
+        assert_eq!(
+            (
+                call.reported.input,
+                call.reported.output,
+                call.reported.cache_read
+            ),
+            (Some(100), Some(10), Some(40))
+        );
+        assert_eq!(call.request_model, Some("gpt-4o"));
+    }
+
+    #[test]
+    fn what_a_table_says_is_not_guessed_at() {
+        let attributes = [
+            ("gen_ai.usage.input_tokens", Int(100)),
+            ("gen_ai.request.model", Str("gpt-4o")),
+            ("x.cached_tokens", Int(40)),
+        ];
+        let call = judge("lib", "chat", &attributes).call.unwrap();
+        assert_eq!(call.reported.cache_read, None);
+        assert!(!call.flags.contains(Flag::Generic));
+        let lonely = [("x.total_tokens", Int(7)), ("x.model", Str("gpt-4o"))];
+        assert_eq!(judge("lib", "index", &lonely).role, Role::Plain);
+    }
+}
