@@ -186,11 +186,6 @@ impl CallSpan {
         Observed::new(stream, self, observe)
     }
 
-    #[cfg(feature = "http")]
-    pub(crate) fn is_on(&self) -> bool {
-        self.0.is_some()
-    }
-
     fn renamed(
         &mut self,
         latest: &'static str,

@@ -31,6 +31,50 @@
 //! writes the spans `invoke_agent planner` and, below it, `chat gpt-4o`, with their metrics. A streamed answer is
 //! wrapped by [`CallSpan::observe`]; [`attribute_to`] says for which feature and user the calls below are.
 //!
+//! # Calls by HTTP
+//!
+//! Clients that can take a `reqwest_middleware` client or a `tower` service need no code per call. With the feature
+//! `reqwest`:
+//!
+#![cfg_attr(feature = "reqwest", doc = "```")]
+#![cfg_attr(not(feature = "reqwest"), doc = "```ignore")]
+//! use costflame_instrumentation::{GenAiMiddleware, HttpCalls, Provider};
+//! use reqwest_middleware::ClientBuilder;
+//!
+//! let calls = HttpCalls::new().host("llm-gateway.internal", Provider::OPENAI);
+//! let client = ClientBuilder::new(reqwest::Client::new())
+//!     .with(GenAiMiddleware::new(calls))
+//!     .build();
+//! ```
+//!
+//! Requests to known providers become spans: OpenAI's formats (chat, responses, completions, embeddings) on a score of
+//! hosts, Anthropic's, Gemini's and Vertex AI's, Bedrock's and Cohere's, whole or streamed. Bodies pass as they are: they
+//! are read on their way, not held back, not copied. Prompts and completions are never taken here.
+//!
+//! # Programs that use `tracing`, or nothing yet
+//!
+//! Calls are children of the current span. With `tracing-opentelemetry` that is the current span of `tracing`, so that
+//! `#[tracing::instrument]` makes parents; `gen_ai.*` fields on spans of `tracing` are exported as they are. A program
+//! that has no OpenTelemetry yet gets all of it from one call, with the feature `setup`:
+//!
+#![cfg_attr(feature = "setup", doc = "```no_run")]
+#![cfg_attr(not(feature = "setup"), doc = "```ignore")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let _telemetry = costflame_instrumentation::setup("my-service")?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Features
+//!
+//! None is on by default; the crate then depends on `opentelemetry` and two crates that has anyway.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `reqwest` | `GenAiMiddleware` for `reqwest-middleware`, and `GenAiLayer` around a `reqwest::Client` |
+//! | `tower` | `GenAiLayer` for clients made of `tower` services |
+//! | `async-openai` | `AsyncOpenAi`, the service that makes an `async-openai` client visible |
+//! | `setup` | `setup` and `AttributionProcessor`; the one place that needs the OpenTelemetry SDK |
+//!
 //! # Counting
 //!
 //! The conventions count inclusively: input tokens include cached ones, output tokens include reasoning. [`Usage`]
@@ -45,7 +89,8 @@
 //!
 //! # Never in the way
 //!
-//! Nothing here panics, blocks or fails a call. A call that is dropped halfway still ends its span.
+//! Nothing here panics, blocks or fails a call. A call that is dropped halfway still ends its span. What could not be
+//! read says so, in the attribute `costflame.instrumentation.unread`, and is counted by a metric of that name.
 
 mod attribution;
 mod call;
@@ -53,9 +98,13 @@ mod call_span;
 mod conventions;
 mod draft;
 mod genai;
+#[cfg(feature = "http")]
+mod http;
 mod metrics;
 mod names;
 mod provider;
+#[cfg(feature = "setup")]
+mod setup;
 mod stream;
 mod usage;
 mod work;
@@ -66,7 +115,17 @@ pub use call::{Embeddings, Inference, Rerank};
 pub use call_span::CallSpan;
 pub use conventions::Conventions;
 pub use genai::{GenAi, GenAiBuilder};
+#[cfg(feature = "async-openai")]
+pub use http::AsyncOpenAi;
+#[cfg(feature = "reqwest")]
+pub use http::GenAiMiddleware;
+#[cfg(feature = "tower")]
+pub use http::{GenAiLayer, GenAiService, ResponseFuture};
+#[cfg(feature = "http")]
+pub use http::{HttpCalls, ObservedBody};
 pub use provider::Provider;
+#[cfg(feature = "setup")]
+pub use setup::{AttributionProcessor, SetupError, Telemetry, setup};
 pub use stream::Observed;
 pub use usage::Usage;
 pub use work::{Agent, Retrieval, Tool, Workflow};

@@ -6,6 +6,8 @@
     reason = "each test file uses its part"
 )]
 
+use std::sync::OnceLock;
+
 use costflame_instrumentation::{Conventions, GenAi, GenAiBuilder};
 use opentelemetry::{Value, trace::TracerProvider};
 use opentelemetry_sdk::{
@@ -19,6 +21,7 @@ use opentelemetry_sdk::{
 pub struct Recorder {
     spans: InMemorySpanExporter,
     metrics: InMemoryMetricExporter,
+    genai: OnceLock<GenAi>,
     pub tracers: SdkTracerProvider,
     pub meters: SdkMeterProvider,
 }
@@ -61,6 +64,7 @@ impl Recorder {
                 .build(),
             spans,
             metrics,
+            genai: OnceLock::new(),
         }
     }
 
@@ -73,7 +77,9 @@ impl Recorder {
     }
 
     pub fn genai(&self) -> GenAi {
-        self.builder(Conventions::Latest).build()
+        self.genai
+            .get_or_init(|| self.builder(Conventions::Latest).build())
+            .clone()
     }
 
     pub fn tracer(&self) -> SdkTracer {

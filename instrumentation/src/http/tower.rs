@@ -1,0 +1,192 @@
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
+use opentelemetry::trace::FutureExt;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    body::ObservedBody,
+    calls::HttpCalls,
+    exchange::{Exchange, RequestBody, Started, with_usage_option},
+};
+
+/// Largest request body held to be read before it is sent, in bytes.
+const MAX_REQUEST: u64 = 8 * 1024 * 1024;
+
+/// A [`tower`](https://docs.rs/tower) layer that makes a span of every model call of an HTTP client.
+///
+/// Works around services of [`http::Request`] whose body can be made from bytes (hyper's, axum's, `Full<Bytes>`), and,
+/// with the feature `reqwest`, around a `reqwest::Client`.
+#[derive(Clone, Debug, Default)]
+pub struct GenAiLayer {
+    calls: HttpCalls,
+}
+
+impl GenAiLayer {
+    /// One with its own settings.
+    pub fn new(calls: HttpCalls) -> Self {
+        Self { calls }
+    }
+}
+
+impl<S> Layer<S> for GenAiLayer {
+    type Service = GenAiService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        GenAiService {
+            inner,
+            calls: self.calls.clone(),
+        }
+    }
+}
+
+/// The service [`GenAiLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct GenAiService<S> {
+    inner: S,
+    calls: HttpCalls,
+}
+
+/// The future of a [`GenAiService`].
+pub type ResponseFuture<R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send>>;
+
+impl<S> GenAiService<S> {
+    /// The service that is ready, and a clone in its place for the next call.
+    fn take(&mut self) -> S
+    where
+        S: Clone,
+    {
+        let clone = self.inner.clone();
+        mem::replace(&mut self.inner, clone)
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for GenAiService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    B: Body<Data = Bytes> + From<Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
+    R: Body<Data = Bytes>,
+{
+    type Response = Response<ObservedBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<Self::Response, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let recognised = self
+            .calls
+            .recognise(request.method(), request.uri(), request.headers());
+        let mut inner = self.take();
+        let Some(exchange) = recognised else {
+            let response = inner.call(request);
+            return Box::pin(async { Ok(response.await?.map(ObservedBody::unwatched)) });
+        };
+        let asks = self.calls.asks_for_usage();
+        let parent = opentelemetry::Context::current();
+        Box::pin(
+            async move {
+                let (started, request) = begin(exchange, request, asks).await;
+                let response = inner.call(request).with_context(started.call.context());
+                match response.await {
+                    Ok(response) => Ok(watched(started, response)),
+                    Err(error) => {
+                        started.fail(std::any::type_name::<S::Error>().to_owned());
+                        Err(error)
+                    }
+                }
+            }
+            .with_context(parent),
+        )
+    }
+}
+
+/// Starts the call; a body of known and moderate size is read first, and sent on as the same bytes.
+async fn begin<B>(exchange: Exchange, request: Request<B>, asks: bool) -> (Started, Request<B>)
+where
+    B: Body<Data = Bytes> + From<Bytes> + Unpin,
+{
+    let (mut parts, mut body) = request.into_parts();
+    let Some(size) = body.size_hint().exact().filter(|size| *size <= MAX_REQUEST) else {
+        return (
+            exchange.start(RequestBody::Unread),
+            Request::from_parts(parts, body),
+        );
+    };
+    let mut bytes = Bytes::new();
+    while let Some(frame) = body.frame().await {
+        match frame.map(Frame::into_data) {
+            Ok(Ok(data)) if bytes.is_empty() => bytes = data,
+            Ok(Ok(data)) => bytes = [bytes, data].concat().into(),
+            Ok(Err(_)) => {}
+            Err(_) => {
+                // What is left is shorter than announced, so that the request fails as it would have.
+                parts.headers.insert(header::CONTENT_LENGTH, size.into());
+                return (
+                    exchange.start(RequestBody::Unread),
+                    Request::from_parts(parts, body),
+                );
+            }
+        }
+    }
+    let started = exchange.start(RequestBody::Bytes(&bytes));
+    if asks && started.lacks_usage_option {
+        if let Some(asking) = with_usage_option(&bytes) {
+            parts.headers.remove(header::CONTENT_LENGTH);
+            bytes = asking.into();
+        }
+    }
+    (started, Request::from_parts(parts, B::from(bytes)))
+}
+
+fn watched<R: Body>(started: Started, response: Response<R>) -> Response<ObservedBody<R>> {
+    let watch = started.respond(response.status(), response.headers());
+    response.map(|body| ObservedBody::watched(body, watch))
+}
+
+#[cfg(feature = "reqwest")]
+impl<S> Service<::reqwest::Request> for GenAiService<S>
+where
+    S: Service<::reqwest::Request, Response = ::reqwest::Response>,
+    S::Future: Send + 'static,
+    S::Error: Send,
+{
+    type Response = ::reqwest::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<::reqwest::Response, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: ::reqwest::Request) -> Self::Future {
+        let Some(started) = super::reqwest::begin(&self.calls, &mut request) else {
+            return Box::pin(self.inner.call(request));
+        };
+        let context = started.call.context();
+        let response = self.inner.call(request).with_context(context);
+        Box::pin(async {
+            match response.await {
+                Ok(response) => Ok(super::reqwest::watched(started, response)),
+                Err(error) => {
+                    started.fail(std::any::type_name::<S::Error>().to_owned());
+                    Err(error)
+                }
+            }
+        })
+    }
+}
