@@ -4,7 +4,9 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{config::ServeConfig, db::DbConfig, demo::DemoConfig, import::ImportConfig};
+use crate::{
+    config::ServeConfig, db::DbConfig, demo::DemoConfig, import::ImportConfig, prices::PricesConfig,
+};
 
 /// Cost profiler for LLM applications, built on OpenTelemetry.
 ///
@@ -21,6 +23,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Receive OTLP, price every model call, keep it, answer the API
     Serve(Box<ServeConfig>),
+    /// Show the prices in force, and compare catalogs
+    Prices(PricesConfig),
     /// Look after the database
     Db(DbConfig),
     /// Send a month of a small company's traffic to a running costflame

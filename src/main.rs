@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Serve(config) => serve::run(&config),
+        Command::Prices(config) => prices::run(&config),
         Command::Db(config) => db::run(&config),
         Command::Demo(config) => demo::run(&config),
         Command::Import(config) => import::run(&config),

@@ -12,7 +12,6 @@ use costflame_collector::{
     settle::{SettleConfig, SettleMetrics, SettleTimes, Settler},
 };
 use costflame_dashboards::ApiState;
-use costflame_pricing::Catalog;
 use costflame_store::{Options, Store};
 use prometheus_client::registry::Registry;
 use tokio::{
@@ -38,8 +37,8 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     let store = Store::connect(&config.database_url, &store_options(config)).await;
     let store =
         Arc::new(store.with_context(|| format!("cannot open {}", config.shown_database()))?);
-    let catalog = Catalog::embedded();
-    let kept = store.put_catalog(&prices::embedded_row(&catalog)).await;
+    let (catalog, row) = prices::in_force(config.price_overrides.as_deref())?;
+    let kept = store.put_catalog(&row).await;
     kept.context("cannot keep the price catalog")?;
     let signals = Signals::listen()?;
     let shutdown = CancellationToken::new();

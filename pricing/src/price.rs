@@ -26,6 +26,10 @@ pub struct PriceRequest<'a> {
     pub processing: Option<&'a str>,
     /// `fast` for a premium speed.
     pub speed: Option<&'a str>,
+    /// `service.name`, for overrides that hold for one service.
+    pub service: Option<&'a str>,
+    /// Deployment environment, for overrides that hold for one.
+    pub environment: Option<&'a str>,
     /// The cost that the span itself reports.
     pub reported_cost: Option<Usd>,
 }

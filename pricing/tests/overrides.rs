@@ -267,3 +267,37 @@ fn gemini_tiers_and_free_models() {
     );
     assert_eq!(unknown.unpriced, Some(Unpriced::UnknownModel));
 }
+
+#[test]
+fn an_override_may_hold_for_one_service_in_one_environment() {
+    let overrides = Overrides::from_toml(
+        r#"[[override]]
+           match = { equals = "gpt-4o" }
+           service = "checkout"
+           environment = "production"
+           multiplier = 0.5"#,
+    )
+    .unwrap();
+    let catalog = Catalog::embedded().with_overrides(&overrides).unwrap();
+    let cost = |service, environment| {
+        let request = PriceRequest {
+            provider: Some("openai"),
+            response_model: Some("gpt-4o"),
+            service,
+            environment,
+            at_us: 1_795_000_000_000_000,
+            ..PriceRequest::default()
+        };
+        let mut usage = Usage::default();
+        usage.set(TokenClass::Input, 1_000_000);
+        let normal = Normal {
+            usage,
+            ..Normal::default()
+        };
+        catalog.price(&request, Some(&normal)).cost.unwrap()
+    };
+    let full = cost(None, None);
+    assert_eq!(cost(Some("checkout"), Some("production")).0 * 2, full.0);
+    assert_eq!(cost(Some("checkout"), Some("staging")), full);
+    assert_eq!(cost(Some("search"), Some("production")), full);
+}

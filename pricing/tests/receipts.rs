@@ -22,6 +22,8 @@ const CALL: PriceRequest<'static> = PriceRequest {
     service_tier: None,
     processing: None,
     speed: None,
+    service: None,
+    environment: None,
     reported_cost: None,
 };
 

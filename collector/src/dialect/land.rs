@@ -140,7 +140,7 @@ impl<'c> Lander<'c> {
         let (call, receipt) = recognised
             .call
             .as_ref()
-            .map(|call| self.price(call, span))
+            .map(|call| self.price(call, span, &attribution))
             .unzip();
         let (service, instance) = self.resource.as_ref().map_or_else(
             || (self.empty.clone(), None),
@@ -172,7 +172,12 @@ impl<'c> Lander<'c> {
         (landed, receipt)
     }
 
-    fn price(&mut self, call: &ModelCall<'_>, span: &Span<'_>) -> (Call, Receipt) {
+    fn price(
+        &mut self,
+        call: &ModelCall<'_>,
+        span: &Span<'_>,
+        attribution: &Attribution,
+    ) -> (Call, Receipt) {
         let model = call.response_model.or(call.request_model);
         let vendor = call.provider.or_else(|| evidence::google_if_gemini(model));
         let normal = call
@@ -199,6 +204,8 @@ impl<'c> Lander<'c> {
             service_tier: call.service_tier,
             processing: call.processing,
             speed: call.speed,
+            service: self.resource.as_ref().map(|known| &*known.service),
+            environment: attribution.environment.as_deref(),
             reported_cost: call.reported_cost,
         };
         let mut receipt = self.catalog.price(&request, normal.as_ref());

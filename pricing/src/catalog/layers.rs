@@ -137,6 +137,7 @@ impl Catalog {
         matched
             .map(|matched| (&entries[matched.entry], matched.is_request))
             .filter(|(_, is_request)| !(*is_request && only_served))
+            .filter(|(entry, _)| entry.concerns(request.service, request.environment))
             .find(|(entry, _)| entry.holds(request.at_us) && context.fulfils(&entry.when))
     }
 

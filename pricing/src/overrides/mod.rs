@@ -5,6 +5,8 @@
 //! ```toml
 //! [[override]]
 //! provider = "azure"                        # any spelling; absent = every provider
+//! service = "checkout"                      # `service.name`; absent = every service
+//! environment = "production"                # deployment environment; absent = every one
 //! match = { equals = "my-prod-gpt4o" }      # or starts_with, ends_with, contains, regex, and, or
 //! alias_of = "openai/gpt-4o"                # priced as this entry
 //! multiplier = 0.85                         # or { input_mtok = 0.5, output_mtok = 0.5 }
@@ -87,6 +89,8 @@ pub(crate) struct Override {
     /// As [`crate::catalog::names::canonical`] writes it.
     pub(crate) provider: Option<Box<str>>,
     pub(crate) matcher: Matcher,
+    pub(crate) service: Option<Box<str>>,
+    pub(crate) environment: Option<Box<str>>,
     pub(crate) when: Vec<(Box<str>, Box<str>)>,
     pub(crate) from: Option<Day>,
     pub(crate) until: Option<Day>,
@@ -107,6 +111,16 @@ impl Override {
             && self.until.is_none_or(|day| at_us < day.start_us)
             && (self.hours.is_empty() || self.hours.iter().any(|window| window.contains(at_us)))
             && self.days.contains(at_us)
+    }
+}
+
+impl Override {
+    /// True when it is for this service and environment, or for all of them.
+    pub(crate) fn concerns(&self, service: Option<&str>, environment: Option<&str>) -> bool {
+        let fits = |wanted: &Option<Box<str>>, given: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| given == Some(wanted))
+        };
+        fits(&self.service, service) && fits(&self.environment, environment)
     }
 }
 

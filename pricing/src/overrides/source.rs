@@ -60,6 +60,8 @@ fn entry_at(value: Value<'_, '_>, line: usize) -> Read<Override> {
         line,
         provider: None,
         matcher: Matcher::Or(Vec::new()),
+        service: None,
+        environment: None,
         when: Vec::new(),
         from: None,
         until: None,
@@ -77,6 +79,8 @@ fn entry_at(value: Value<'_, '_>, line: usize) -> Read<Override> {
         match key {
             "provider" => entry.provider = Some(names::canonical(text(value)?).into()),
             "match" => matcher = Some(rule(value)?),
+            "service" => entry.service = Some(text(value)?.into()),
+            "environment" => entry.environment = Some(text(value)?.into()),
             "context" => entry.when = context(value)?,
             "from" => entry.from = Some(date(value)?),
             "until" => entry.until = Some(date(value)?),
