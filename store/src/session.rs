@@ -15,6 +15,10 @@ use crate::{
 /// while their lanes are held. After it, every claim to a locked identity and every call that has
 /// one is seen as last committed and stays so until the end.
 pub(crate) trait Session: Send {
+    /// True when another program, or an earlier settling whose end nobody waited for, may still commit rows
+    /// of the traces until [`Session::lock`].
+    const LOCKS_LATE: bool;
+
     /// What has been dropped; nobody drops more meanwhile.
     fn dropped_before(&mut self) -> impl Future<Output = Result<DroppedBefore, StoreError>> + Send;
 

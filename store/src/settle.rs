@@ -60,7 +60,7 @@ pub(crate) async fn settle<S: Session>(
         .filter(|known| known.landed.len() >= MOST_ROWS)
         .count();
     let batch = compute(known, horizon).await?;
-    let again = was_settled.then_some(days);
+    let again = (was_settled || S::LOCKS_LATE).then_some(days);
     let mut writes = apply(&mut session, &keys, batch, horizon.dropped, again).await?;
     writes.marks = due
         .iter()
@@ -73,7 +73,7 @@ pub(crate) async fn settle<S: Session>(
 }
 
 /// From what traces become to what is written, elections included. Reads again what others may have changed
-/// until the locks were ours, if the traces have been settled before: calls of the days `again`.
+/// until the locks were ours: calls of the days `again`.
 pub(crate) async fn apply<S: Session>(
     session: &mut S,
     keys: &[TraceKey],
@@ -89,12 +89,12 @@ pub(crate) async fn apply<S: Session>(
         return Err(StoreError::Conflict);
     }
     if let Some(days) = again {
-        // Elections held by others may have changed them until the locks were ours.
+        // Elections held by others, and on SQLite settlings, may have changed them until the locks were ours.
         let traces = session.traces(keys).await?;
         refresh(&mut batch, traces, session.calls(keys, days).await?);
     }
     let members: HashSet<TraceKey> = keys.iter().copied().collect();
-    let elected = election::hold(session, &members, old, new).await?;
+    let elected = election::hold(session, &members, batch.old_claims(), new).await?;
     let mut writes = batch.writes(&elected);
     let affected: BTreeSet<_> = elected
         .others

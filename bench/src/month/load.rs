@@ -138,7 +138,7 @@ async fn insert(
     let mut transaction = connection.begin().await?;
     while rows.peek().is_some() {
         let some: Vec<_> = rows.by_ref().take(PARAMETERS / width).collect();
-        let mut query: QueryBuilder<'_, Sqlite> = QueryBuilder::new(&head);
+        let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(&head);
         query.push_values(some, |mut values, row| {
             for cell in row {
                 match cell {

@@ -71,6 +71,8 @@ async fn check_leases(connection: &mut PgConnection, leases: &[Lease]) -> Result
 }
 
 impl Session for PgSession<'_> {
+    const LOCKS_LATE: bool = false;
+
     async fn dropped_before(&mut self) -> Result<DroppedBefore, StoreError> {
         read::dropped_before(self.connection()).await
     }

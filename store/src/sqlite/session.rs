@@ -51,6 +51,8 @@ impl SqliteSession {
 }
 
 impl Session for SqliteSession {
+    const LOCKS_LATE: bool = true;
+
     async fn dropped_before(&mut self) -> Result<DroppedBefore, StoreError> {
         read::dropped_before(self.connection().await?).await
     }
