@@ -292,6 +292,19 @@ fn the_reported_cost_counts_where_there_is_no_price() {
 }
 
 #[test]
+fn a_guessed_provider_has_its_corrections() {
+    let guessed = PriceRequest {
+        provider: None,
+        response_model: Some("deepseek-chat"),
+        ..CALL
+    };
+    let named = model("deepseek", "deepseek-chat");
+    let usage = plain(1_000_000, 1_000_000);
+    assert_eq!(price(guessed, &usage).cost, price(named, &usage).cost);
+    assert!(price(guessed, &usage).flags.contains(Flag::Corrected));
+}
+
+#[test]
 fn a_correction_of_the_name_asked_for_leaves_the_model_that_served() {
     let request = PriceRequest {
         response_model: Some("mistral-large-2411"),

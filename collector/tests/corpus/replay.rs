@@ -77,6 +77,8 @@ async fn settle(store: &Store) {
     }
     let left = store.marks_after(&lanes, MarkId::default(), 1).await;
     assert!(left.unwrap().marks.is_empty(), "everything is settled");
+    let verified = store.verify().await.unwrap();
+    assert_eq!(verified.differences, [], "settled is what the sources say");
 }
 
 fn land(

@@ -6,6 +6,7 @@ mod compression;
 mod corpus;
 mod json;
 mod laws;
+mod logs;
 mod random;
 mod seen;
 mod traces;

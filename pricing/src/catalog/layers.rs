@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Cache, Catalog,
-    lookup::{Models, Resolved},
+    lookup::{Found, Models, Resolved},
     names, snapshot_hash,
 };
 use crate::{
@@ -141,11 +141,12 @@ impl Catalog {
             .find(|(entry, _)| entry.holds(request.at_us) && context.fulfils(&entry.when))
     }
 
-    /// The overrides for these names. A provider is known by its name, else by its address.
+    /// The overrides for these names. A provider is known by its name, by its address, or by the entry that was found.
     pub(super) fn matched(
         &self,
         request: &PriceRequest<'_>,
         models: &Models,
+        found: Option<Found>,
     ) -> Option<Arc<[Matched]>> {
         if self.layers.is_empty() {
             return None;
@@ -154,8 +155,9 @@ impl Catalog {
             .addressed(request.server_address)
             .map(|at| self.data.providers[at].id.to_string());
         let provider = request.provider.map(names::canonical);
+        let listed = found.map(|found| self.data.providers[found.provider].id.to_string());
         let is_provider = |name: &str| {
-            [&provider, &addressed]
+            [&provider, &addressed, &listed]
                 .into_iter()
                 .any(|own| own.as_deref() == Some(name))
         };

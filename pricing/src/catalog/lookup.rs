@@ -78,10 +78,10 @@ impl Catalog {
         let models = Models::of(request);
         let (found, flags) = self.entry(request, &models).unzip();
         Resolved {
+            matched: self.matched(request, &models, found),
             found,
             named: !models.0.is_empty(),
             flags: flags.unwrap_or_default(),
-            matched: self.matched(request, &models),
         }
     }
 
