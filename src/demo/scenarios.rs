@@ -487,6 +487,7 @@ fn agent(t: &mut TraceBuilder, parent: &Open, name: &'static str) -> Open {
     let attributes = vec![
         KeyValue::new("gen_ai.operation.name", "invoke_agent"),
         KeyValue::new("gen_ai.agent.name", name),
+        KeyValue::new("gen_ai.prompt.name", format!("{name}-system")),
     ];
     t.open(
         SUPPORT,

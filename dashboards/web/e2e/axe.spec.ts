@@ -46,6 +46,26 @@ for (const colorScheme of ['light', 'dark'] as const) {
       expect(await violations(page)).toEqual([])
     })
 
+    test('difference and sandwich', async ({ page, api }) => {
+      await page.goto(`/flamegraph?${api.range}&diff=1`)
+      await expect(page.locator('[data-figure=difference]')).toBeVisible()
+      await page.waitForLoadState('networkidle')
+      expect(await violations(page)).toEqual([])
+      await page.goto(`/flamegraph?${api.range}&show=sandwich&q=a`)
+      await expect(page.getByRole('region', { name: 'Callees' })).toBeVisible()
+      await page.waitForLoadState('networkidle')
+      expect(await violations(page)).toEqual([])
+    })
+
+    for (const path of ['/attribution?dimension=model', '/models?', '/prompts?', '/live?', '/health?']) {
+      test(path, async ({ page, api }) => {
+        await page.goto(`${path}&${api.range}`)
+        await expect(page.getByRole('main').getByRole('heading', { level: 1 })).toBeVisible()
+        await expect(page.locator('main .table, main .none').first()).toBeVisible()
+        expect(await violations(page)).toEqual([])
+      })
+    }
+
     test('traces and trace', async ({ page, api }) => {
       const { traces } = await api.get<TraceList>(`/traces?sort=cost&order=desc&limit=1&${api.range}`)
       await page.goto(`/traces?${api.range}`)

@@ -127,6 +127,20 @@ test('trace list, trace and receipt', async ({ page, api }) => {
   await expect(page.getByRole('treegrid')).toContainText('<img src=x onerror')
 })
 
+test('attribution, prompts, models and differences', async ({ page, api }) => {
+  for (const path of ['/attribution?dimension=model', '/models?', '/prompts?']) {
+    await page.goto(`${path}&${api.range}`)
+    await expect(page.getByText('<img src=x').first()).toBeVisible()
+    await harmless(page)
+  }
+  await page.goto(`/flamegraph?${api.range}&diff=1`)
+  await expect(page.locator('[data-figure=difference]')).toBeVisible()
+  await harmless(page)
+  await page.goto(`/flamegraph?${api.range}&show=sandwich&q=img`)
+  await expect(page.getByRole('region', { name: 'Callees' })).toBeVisible()
+  await harmless(page)
+})
+
 test('an address full of them', async ({ page, api }) => {
   for (const value of NAMES.filter((n) => n.length < 200)) {
     await page.goto(

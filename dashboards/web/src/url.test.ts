@@ -25,6 +25,7 @@ describe('url', () => {
         { key: 'model', not: false, value: 'claude' },
       ],
       compare: 'weekdays',
+      dimension: 'tag.team',
       metric: 'tokens',
       zoom: '0f'.repeat(16),
       search: '"<b>"',

@@ -13,7 +13,17 @@ export interface Filter {
   value: string
 }
 
-export type Page = 'overview' | 'flamegraph' | 'traces' | 'trace' | 'lost'
+export type Page =
+  | 'overview'
+  | 'flamegraph'
+  | 'traces'
+  | 'trace'
+  | 'attribution'
+  | 'prompts'
+  | 'models'
+  | 'live'
+  | 'health'
+  | 'lost'
 export type FlameMetric = 'cost' | 'tokens' | 'calls'
 export type Order = 'desc' | 'asc'
 
@@ -29,6 +39,8 @@ export interface View {
   /** Overview: what the bars are stacked by, and how wide they are (null = by the range's length). */
   by: Dimension
   every: Interval | null
+  /** Attribution: to what. */
+  dimension: Dimension
   /** Flamegraph. */
   metric: FlameMetric
   zoom: string | null
@@ -79,6 +91,21 @@ export const BY_KEYS = [
   'user',
 ] as const satisfies readonly Dimension[]
 
+/** What cost is attributed to, in the order in which one leads to the next. */
+export const ATTRIBUTION_KEYS = [
+  'feature',
+  'service',
+  'environment',
+  'user',
+  'session',
+  'agent',
+  'tool',
+  'operation',
+  'provider',
+  'model',
+  'prompt',
+] as const satisfies readonly Dimension[]
+
 const DEFAULTS: View = {
   page: 'overview',
   traceId: '',
@@ -88,6 +115,7 @@ const DEFAULTS: View = {
   compare: 'previous',
   by: 'model',
   every: null,
+  dimension: 'feature',
   metric: 'cost',
   zoom: null,
   search: '',
@@ -101,7 +129,16 @@ const DEFAULTS: View = {
   span: null,
 }
 
-const PATHS: Record<string, Page> = { '/': 'overview', '/flamegraph': 'flamegraph', '/traces': 'traces' }
+const PATHS: Record<string, Page> = {
+  '/': 'overview',
+  '/flamegraph': 'flamegraph',
+  '/traces': 'traces',
+  '/attribution': 'attribution',
+  '/prompts': 'prompts',
+  '/models': 'models',
+  '/live': 'live',
+  '/health': 'health',
+}
 const TRACE_PATH = /^\/traces\/([0-9a-f]{32})$/
 
 const isFilterKey = (key: string): key is FilterKey =>
@@ -109,6 +146,11 @@ const isFilterKey = (key: string): key is FilterKey =>
 
 function oneOf<T extends string>(text: string | null, choices: readonly T[], otherwise: T): T {
   return choices.includes(text as T) ? (text as T) : otherwise
+}
+
+function dimensionOf(text: string | null): Dimension {
+  if (text?.startsWith('tag.') && text.length > 4) return text as Dimension
+  return oneOf<Dimension>(text, ATTRIBUTION_KEYS, DEFAULTS.dimension)
 }
 
 function parseInstant(text: string | null): number | null {
@@ -151,6 +193,7 @@ export function parse(pathname: string, search: string): View {
     compare: oneOf(query.get('compare'), Object.keys(COMPARISONS) as Comparison[], DEFAULTS.compare),
     by: oneOf<Dimension>(query.get('by'), BY_KEYS, DEFAULTS.by),
     every: oneOf<Interval | ''>(query.get('every'), ['15min', 'hour', 'day', 'week', 'month'], '') || null,
+    dimension: dimensionOf(query.get('dimension')),
     metric: oneOf(query.get('metric'), ['cost', 'tokens', 'calls'], DEFAULTS.metric),
     zoom: query.get('zoom') || null,
     search: query.get('q') ?? '',
@@ -186,6 +229,7 @@ export function format(view: View): string {
   set('compare', view.compare, DEFAULTS.compare)
   set('by', view.by, DEFAULTS.by)
   set('every', view.every, null)
+  set('dimension', view.dimension, DEFAULTS.dimension)
   set('metric', view.metric, DEFAULTS.metric)
   set('zoom', view.zoom, null)
   set('q', view.search, '')

@@ -65,6 +65,11 @@ export class Query<T> {
     if (this.path !== null) void this.fetch(this.path)
   }
 
+  /** Asks again without a change of the question; what is shown stays until the answer is there. */
+  again() {
+    if (this.path !== null && !this.loading) this.retry()
+  }
+
   stop() {
     this.abort?.abort()
     this.abort = null

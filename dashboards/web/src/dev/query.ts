@@ -55,7 +55,7 @@ export function valueOf(span: MockSpan, key: string): string | null {
     case 'counted':
       return String(!call!.why)
     case 'unpriced':
-      return String(!call!.amounts)
+      return call!.amounts ? null : 'unknown_model'
     default:
       return null
   }
