@@ -123,7 +123,8 @@ impl Said {
             "saved",
             "details",
         ];
-        const WORDS: &[(&str, fn(&mut Said) -> &mut bool)] = &[
+        type Mark = fn(&mut Said) -> &mut bool;
+        const WORDS: &[(&str, Mark)] = &[
             ("input", |said| &mut said.input),
             ("inputs", |said| &mut said.input),
             ("prompt", |said| &mut said.input),
