@@ -57,6 +57,29 @@ async fn the_order_of_arrival_changes_nothing() {
     }
 }
 
+#[tokio::test]
+async fn coding_agents_are_read_from_their_logs_alone() {
+    let mut agents = Scenario::all();
+    agents.retain(|scenario| {
+        ["claude-code", "codex", "gemini-cli"].contains(&scenario.library.as_str())
+    });
+    let replayed = replay::all(&agents, Order::LogsAlone).await;
+    for (scenario, replayed) in agents.iter().zip(&replayed) {
+        let judged = judge::judge(scenario, replayed);
+        assert!(
+            judged.is_perfect() && judged.found == judged.calls,
+            "{}: {:?}",
+            judged.name,
+            judged.reasons
+        );
+        let sessions = replayed
+            .calls
+            .iter()
+            .all(|call| call.attribution.session.is_some());
+        assert!(sessions, "{}: every call has its session", scenario.name);
+    }
+}
+
 /// Fails unless a file says what is true now, or writes it.
 fn compare(file: &str, now: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);

@@ -21,6 +21,8 @@ pub(crate) enum Order {
     AsRecorded,
     /// From the last record to the first, and once more.
     Backwards,
+    /// As if only logs had been exported.
+    LogsAlone,
 }
 
 /// What became of a scenario.
@@ -42,7 +44,7 @@ pub(crate) async fn all(scenarios: &[Scenario], order: Order) -> Vec<Replayed> {
     let mut waiting = Vec::new();
     for (project, scenario) in (1..).zip(scenarios) {
         let mut one = Replayed::default();
-        let mut rows = land(scenario, project, &catalog, &mut one.numbers);
+        let mut rows = land(scenario, project, &catalog, order, &mut one.numbers);
         if order == Order::Backwards {
             rows.reverse();
             rows.extend(rows.clone());
@@ -85,11 +87,16 @@ fn land(
     scenario: &Scenario,
     project: i32,
     catalog: &Catalog,
+    order: Order,
     numbers: &mut BTreeSet<u64>,
 ) -> Vec<LandingRow> {
     let limits = Limits::default();
     let mut rows = Vec::new();
-    for path in scenario.bodies("traces") {
+    let spans = match order {
+        Order::LogsAlone => Vec::new(),
+        Order::AsRecorded | Order::Backwards => scenario.bodies("traces"),
+    };
+    for path in spans {
         let body = body(Signal::Span, &path, &limits);
         let mut lander = Lander::new(catalog);
         let outcome = decode::walk_traces(&body, &limits, |resource, scope, span| {
