@@ -16,7 +16,7 @@ import { printUsd, ratio } from '../money.ts'
 import { startOfDay, startOfMonth, startOfWeek } from '../time.ts'
 import { framesTo, type Dataset, type MockSpan, type Path } from './dataset.ts'
 import { BadRequest, count, groupBy, instant, number, select, totalOf, valueOf } from './query.ts'
-import { receipt, trace, traceList } from './traces.ts'
+import { callList, receipt, trace, traceList } from './traces.ts'
 
 export class NotFound extends Error {}
 
@@ -43,6 +43,8 @@ export function answer(path: string, context: Context): unknown {
       return flamegraph(context)
     case '/traces':
       return traceList(context)
+    case '/calls':
+      return callList(context)
     case '/values':
       return values(context)
     case '/health':
@@ -170,28 +172,50 @@ function timeseries({ data, query, now }: Context): Timeseries {
   }
 }
 
-function flamegraph({ data, query, now }: Context): Flamegraph {
+type Totals = ReturnType<typeof totalOf>
+
+/** Sums by path: of calls that end there, and of everything below. */
+function sumsByPath(spans: MockSpan[]): { own: Map<Path, Totals>; below: Map<Path, Totals> } {
+  const own = new Map<Path, Totals>()
+  const below = new Map<Path, Totals>()
+  const add = (to: Map<Path, Totals>, path: Path, span: MockSpan) => {
+    if (!to.has(path)) to.set(path, totalOf([]))
+    to.get(path)!.add(span)
+  }
+  for (const span of spans) {
+    add(own, span.path, span)
+    for (let p: Path | null = span.path; p; p = p.parent) add(below, p, span)
+  }
+  return { own, below }
+}
+
+/** The calls of the other side of a difference; null when the query asks for none. */
+function baseOf({ data, query, now }: Context): MockSpan[] | null {
+  const [from, to] = [query.get('base_from'), query.get('base_to')]
+  if (!from || !to) return null
+  const other = new URLSearchParams(query)
+  other.set('from', from)
+  other.set('to', to)
+  return select(data, other, now)
+}
+
+function flamegraph(context: Context): Flamegraph {
+  const { data, query, now } = context
   const metric = (query.get('metric') ?? 'cost') as Metric
   const spans = select(data, query, now)
-  const own = new Map<Path, ReturnType<typeof totalOf>>()
-  const below = new Map<Path, ReturnType<typeof totalOf>>()
-  for (const span of spans) {
-    const add = (to: typeof own, path: Path) => {
-      if (!to.has(path)) to.set(path, totalOf([]))
-      to.get(path)!.add(span)
-    }
-    add(own, span.path)
-    for (let p: Path | null = span.path; p; p = p.parent) add(below, p)
-  }
-  const measure = (t: ReturnType<typeof totalOf> | undefined): bigint => {
+  const base = baseOf(context)
+  const { own, below } = sumsByPath(spans)
+  const before = base && sumsByPath(base)
+  const measure = (t: Totals | undefined): bigint => {
     if (!t) return 0n
     return metric === 'tokens' ? BigInt(count(t.tokens)) : metric === 'calls' ? BigInt(t.calls) : t.cost
   }
   const children = new Map<Path | null, Path[]>()
-  for (const path of below.keys()) children.set(path.parent, [...(children.get(path.parent) ?? []), path])
+  for (const path of new Set([...below.keys(), ...(before?.below.keys() ?? [])]))
+    children.set(path.parent, [...(children.get(path.parent) ?? []), path])
   const frames: Frame[] = []
   const visit = (path: Path) => {
-    const t = below.get(path)!
+    const t = below.get(path) ?? totalOf([])
     frames.push({
       id: path.id,
       parent: path.parent?.id ?? null,
@@ -205,6 +229,11 @@ function flamegraph({ data, query, now }: Context): Flamegraph {
       unpriced: t.unpricedCalls,
       tokens: t.tokens,
       amounts: Object.fromEntries([...t.amounts].map(([key, pico]) => [key, pico.toString()])),
+      ...(before && {
+        base_self: measure(before.own.get(path)).toString(),
+        base_total: measure(before.below.get(path)).toString(),
+        base_calls: before.below.get(path)?.calls ?? 0,
+      }),
     })
     walk(path)
   }
@@ -218,6 +247,7 @@ function flamegraph({ data, query, now }: Context): Flamegraph {
     metric,
     unit: units[metric],
     total: measure(totalOf(spans)).toString(),
+    ...(base && { base_total: measure(totalOf(base)).toString() }),
     calls: spans.length,
     traces: new Set(spans.map((s) => s.trace)).size,
     frames,

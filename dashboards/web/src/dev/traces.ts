@@ -2,6 +2,7 @@
 
 import type {
   CallBrief,
+  CallList,
   Receipt,
   Tokens,
   Trace,
@@ -75,6 +76,21 @@ function brief(span: MockSpan): CallBrief {
     why: call.why,
     flags: call.why?.rule === 'a' ? ['aggregate'] : span.error ? ['failed_with_usage'] : [],
   }
+}
+
+export function callList({ data, query, now }: Context): CallList {
+  const spans = select(data, query, now, true).toSorted((a, b) => b.start - a.start)
+  const limit = number(query, 'limit', 100, 1000)
+  const calls = spans.slice(0, limit).map((span) => ({
+    ...brief(span),
+    trace_id: span.trace.id,
+    span_id: span.spanId,
+    start: time(span.start),
+    duration_us: span.duration,
+    service: span.path.service,
+    error: span.error,
+  }))
+  return { calls, next: spans.length > limit ? String(limit) : null }
 }
 
 export function trace(data: Dataset, id: string): Trace | null {
