@@ -103,10 +103,8 @@ async fn keep_up(
             .commit(&landing(body, 1_000_000 + rounds), &[])
             .await?;
         rounds += 1;
-        if rounds % 5 == 0 {
-            let oldest = store.status().await?.oldest_pending_us;
-            ages.push(oldest.map_or(0.0, |oldest| (now_us() - oldest) as f64 / 1e6));
-        }
+        let oldest = store.status().await?.oldest_pending_us;
+        ages.push(oldest.map_or(0.0, |oldest| (now_us() - oldest) as f64 / 1e6));
         let due = Duration::from_secs_f64((rounds * TRACES) as f64 / rate);
         tokio::time::sleep(due.saturating_sub(start.elapsed())).await;
     }
