@@ -15,6 +15,8 @@ const ROUND = 8
 const GAP = 1
 /** From this width on a match is outlined. */
 const OUTLINED = 5
+/** Amounts written for the first time per drawing: writing and measuring many at once would be felt. */
+const NEW_AMOUNTS = 80
 
 export interface Marks {
   /** 1 for each node that matches the search; null for no search. */
@@ -32,6 +34,10 @@ export class Painter {
   private ends = new Int32Array(64)
   private cursor = new Int32Array(64)
   private inked = ''
+  /** Amounts that may still be written for the first time in this drawing. */
+  private budget = 0
+  /** True when the last drawing left amounts away for lack of time: draw again. */
+  unfinished = false
   private readonly ctx: CanvasRenderingContext2D
   private readonly tree: Tree
   private readonly fonts: { label: string; amount: string }
@@ -61,6 +67,8 @@ export class Painter {
       this.fill(colour, palette.fills[colour]!, view, ratio)
     if (marks.matches) this.markMatches(marks.matches, marks.accent, view)
     ctx.textBaseline = 'middle'
+    this.budget = NEW_AMOUNTS
+    this.unfinished = false
     this.text(view, palette)
   }
 
@@ -161,6 +169,10 @@ export class Painter {
 
   private amountWidth(node: number): number {
     if (this.amounts[node] === undefined) {
+      if (this.budget-- <= 0) {
+        this.unfinished = true
+        return Infinity
+      }
       this.amounts[node] = this.amountOf(node)
       this.amountWidths[node] = this.ctx.measureText(this.amounts[node]).width
     }
