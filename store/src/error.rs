@@ -167,7 +167,8 @@ fn from_sqlite(code: &str, text: String) -> StoreError {
         9 | 10 | 14 => StoreError::Unreachable(text),
         11 | 26 => StoreError::Corrupt(text),
         13 => StoreError::DiskFull,
-        18 | 19 | 20 => StoreError::BadValue(text),
+        // Too big, constraint, mismatch.
+        18..=20 => StoreError::BadValue(text),
         _ => StoreError::Refused(text),
     }
 }
