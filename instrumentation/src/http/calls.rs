@@ -57,6 +57,7 @@ impl HttpCalls {
         self.ask_for_usage
     }
 
+    #[cfg(feature = "reqwest")]
     pub(super) fn is_on(&self) -> bool {
         self.writer().is_on()
     }

@@ -4,6 +4,11 @@
 //! (`tables`) names out of JSON as bytes pass, into `facts`; `sse` and `frames` unwrap streams around it. `exchange` makes
 //! the span of it, `body` watches a response on its way, and `reqwest` and `tower` are the two ways in.
 
+#![cfg_attr(
+    not(any(feature = "reqwest", feature = "tower")),
+    allow(dead_code, reason = "this alone has no way in")
+)]
+
 #[cfg(feature = "async-openai")]
 mod async_openai;
 mod body;
