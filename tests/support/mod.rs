@@ -176,7 +176,9 @@ fn memory_line(pid: u32, key: &str) -> u64 {
 
 /// Runs a command that should end by itself: exit code, standard output, standard error.
 pub(crate) fn output(command: &mut Command) -> (Option<i32>, String, String) {
+    // Without a terminal at any of the three, whose width would wrap the help.
     let mut child = command
+        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
