@@ -76,16 +76,16 @@ async fn main() -> Result<()> {
     if options.wants(Part::Settle) {
         let traces = if options.quick { 1_000 } else { 20_000 };
         for database in [Database::sqlite()?, Database::postgres()] {
-            settle::measure(&mut figures, &database, traces, options.seconds(4, 30)).await?;
+            settle::measure(&mut figures, &database, traces, options.seconds(3, 30)).await?;
         }
     }
     if options.wants(Part::Month) {
         let calls = if options.quick {
-            100_000
+            50_000
         } else {
             options.month_calls
         };
-        let repeat = if options.quick { 3 } else { 10 };
+        let repeat = if options.quick { 1 } else { 10 };
         for database in [Database::sqlite()?, Database::postgres()] {
             month::measure(&mut figures, &database, calls, repeat).await?;
         }
@@ -101,12 +101,12 @@ async fn receive(figures: &mut Figures, database: &Database, options: &Options) 
     let load = Ingest {
         connections: options.connections,
         spans_per_request: options.spans_per_request,
-        time: options.seconds(6, 60),
+        time: options.seconds(5, 60),
     };
     ingest::measure(figures, database, &load)
         .await
         .with_context(|| database.name().to_owned())?;
-    raw::measure(figures, database, options.seconds(3, 15)).await?;
+    raw::measure(figures, database, options.seconds(2, 15)).await?;
     figures.ratio(
         database.name(),
         "acknowledged_spans_per_s",
