@@ -38,7 +38,7 @@ async fn a_bad_url_says_what_a_good_one_is() {
         "sqlite://",
         "mysql://localhost/x",
         "postgres://:not a port:/x",
-        "/tmp/costflame.db",
+        "/data/costflame.db",
     ] {
         let error = connect(url).await.unwrap_err();
         assert!(matches!(error, StoreError::BadUrl(_)), "{url}: {error}");
