@@ -10,8 +10,13 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Figures(Vec<(String, &'static str, f64)>);
 
 impl Figures {
-    /// Notes one figure; its unit is part of the name.
+    /// Notes one figure; its unit is part of the name. It is shown at once, so that a run that is cut short was not in vain.
+    #[expect(
+        clippy::print_stderr,
+        reason = "progress, beside the figures at the end"
+    )]
     pub(crate) fn add(&mut self, subject: &str, name: &'static str, value: f64) {
+        eprintln!("{subject}: {name} {value:.3}");
         self.0.push((subject.to_owned(), name, value));
     }
 

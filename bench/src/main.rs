@@ -4,6 +4,7 @@
 mod figures;
 mod ingest;
 mod month;
+mod processor;
 mod raw;
 mod read;
 mod settle;

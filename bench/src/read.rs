@@ -1,10 +1,8 @@
 //! What one core decodes, recognises and prices, without a socket or a database.
-//!
-//! The clock is the thread's own processor time, so that a busy machine gives the same figures.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use costflame_bench::load::{Body, CALLS_PER_TRACE, SPANS_PER_TRACE};
 use costflame_collector::{
@@ -13,13 +11,13 @@ use costflame_collector::{
 };
 use costflame_pricing::Catalog;
 
-use crate::figures::Figures;
+use crate::{figures::Figures, processor};
 
 /// Reads the same request again and again for `time` of the processor.
 pub(crate) fn measure(figures: &mut Figures, time: Duration) -> Result<()> {
     let body = Body::new(1, 100, 1_795_388_725_000_000_000).stamped(1);
     let (catalog, limits) = (Catalog::embedded(), Limits::default());
-    let (mut spans, mut used, start) = (0u64, Duration::ZERO, processor_time()?);
+    let (mut spans, mut used, start) = (0u64, Duration::ZERO, processor::of_this_thread()?);
     while used < time {
         let mut lander = Lander::new(&catalog);
         let mut rows = Vec::new();
@@ -29,7 +27,7 @@ pub(crate) fn measure(figures: &mut Figures, time: Duration) -> Result<()> {
         assert!(walked.is_ok(), "the benchmark's own body is whole");
         spans += rows.len() as u64;
         std::hint::black_box(rows);
-        used = processor_time()? - start;
+        used = processor::of_this_thread()? - start;
     }
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let rate = spans as f64 / used.as_secs_f64();
@@ -42,15 +40,4 @@ pub(crate) fn measure(figures: &mut Figures, time: Duration) -> Result<()> {
         rate * share,
     );
     Ok(())
-}
-
-/// What this thread has used of the processor so far.
-fn processor_time() -> Result<Duration> {
-    const SCHEDULED: &str = "/proc/thread-self/schedstat";
-    let text = std::fs::read_to_string(SCHEDULED).with_context(|| format!("no {SCHEDULED}"))?;
-    let nanoseconds = text.split_whitespace().next().unwrap_or_default();
-    let nanoseconds = nanoseconds
-        .parse()
-        .with_context(|| format!("{SCHEDULED}: {text}"))?;
-    Ok(Duration::from_nanos(nanoseconds))
 }

@@ -18,7 +18,7 @@ use costflame_store::{Due, LandingRow, MarkId, Options, Store};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::{figures::Figures, target::Database};
+use crate::{figures::Figures, processor, target::Database};
 
 /// Traces landed in one transaction.
 const TRACES: u64 = 100;
@@ -52,14 +52,17 @@ async fn at_once(figures: &mut Figures, subject: &str, store: &Store) -> Result<
         .marks_after(&lanes, MarkId::default(), 10_000_000)
         .await?;
     let due = Due::of(&marks.marks);
-    let (start, cpu) = (Instant::now(), cpu_seconds()?);
+    let (start, cpu) = (Instant::now(), processor::seconds_of(std::process::id())?);
     let mut calls = 0;
     for some in due.chunks(BATCH) {
         calls += store.settle(&leases, some).await?.calls;
         while store.fold(20_000).await? >= 20_000 {}
     }
     while store.fold(20_000).await? > 0 {}
-    let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
+    let (seconds, cpu) = (
+        start.elapsed().as_secs_f64(),
+        processor::seconds_of(std::process::id())? - cpu,
+    );
     store.release_lanes("bench").await?;
     let rate = due.len() as f64 / seconds;
     figures.add(subject, "traces_per_s_by_one_settler", rate);
@@ -145,16 +148,4 @@ fn now_us() -> i64 {
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
-}
-
-/// CPU seconds this process has used.
-fn cpu_seconds() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / 100.0)
 }

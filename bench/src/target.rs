@@ -9,6 +9,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use costflame_store::testing::Postgres;
 
+use crate::processor;
+
 /// Where the binary keeps its data.
 pub(crate) enum Database {
     Sqlite { folder: tempfile::TempDir },
@@ -88,15 +90,7 @@ impl Server {
 
     /// CPU seconds used so far.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
-        let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-        Ok(ticks / 100.0)
+        processor::seconds_of(self.child.id())
     }
 
     /// Highest resident memory so far, in MiB.

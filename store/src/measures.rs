@@ -41,13 +41,14 @@ pub const SUMS: [&str; 29] = [
     "cost_image_out",
 ];
 
-const UNPRICED_TOKENS: usize = 0;
-const EXCLUDED_COST: usize = 1;
-const DURATION: usize = 2;
-const COST: usize = 3;
-const COST_OTHER: usize = 4;
-const TOKENS: usize = 5;
-const COSTS: usize = TOKENS + TokenClass::ALL.len();
+// Places in `SUMS`.
+pub(crate) const UNPRICED_TOKENS: usize = 0;
+pub(crate) const EXCLUDED_COST: usize = 1;
+pub(crate) const DURATION: usize = 2;
+pub(crate) const COST: usize = 3;
+pub(crate) const COST_OTHER: usize = 4;
+pub(crate) const TOKENS: usize = 5;
+pub(crate) const COSTS: usize = TOKENS + TokenClass::ALL.len();
 
 /// The sums over some calls. Adding is exact, commutative and reversible.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,10 @@ use std::ops::AddAssign;
 use costflame_pricing::{Receipt, TokenClass, Unit, UsdSum};
 
 use super::{snapshot::Row, sql::Dialect};
-use crate::{COUNTS, SUMS, StoreError};
+use crate::{
+    COUNTS, SUMS, StoreError,
+    measures::{COST, COST_OTHER, COSTS, DURATION, EXCLUDED_COST, TOKENS, UNPRICED_TOKENS},
+};
 
 /// Sums over the counted calls of a question; what does not count is in `excluded_*` alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,15 +97,6 @@ impl AddAssign<&Self> for Sums {
         }
     }
 }
-
-/// Places in [`SUMS`] of what stands before the token classes.
-const UNPRICED_TOKENS: usize = 0;
-const EXCLUDED_COST: usize = 1;
-const DURATION: usize = 2;
-const COST: usize = 3;
-const COST_OTHER: usize = 4;
-const TOKENS: usize = 5;
-const COSTS: usize = TOKENS + TokenClass::ALL.len();
 
 /// Cost by class is left away unless it is asked for.
 fn wide_columns(amounts: bool) -> &'static [&'static str] {
