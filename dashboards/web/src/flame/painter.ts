@@ -16,7 +16,7 @@ const GAP = 1
 /** From this width on a match is outlined. */
 const OUTLINED = 5
 /** Amounts written for the first time per drawing: writing and measuring many at once would be felt. */
-const NEW_AMOUNTS = 80
+const NEW_AMOUNTS = 24
 
 export interface Marks {
   /** 1 for each node that matches the search; null for no search. */
