@@ -1,6 +1,6 @@
 // The table beside the graph: frames of one name added up, recursion counted once.
 
-import { ROOT, type Tree } from './tree.ts'
+import { HALF, type Halves, ROOT, type Tree } from './tree.ts'
 
 export interface GroupRow {
   group: number
@@ -15,51 +15,81 @@ export interface GroupRow {
   largest: number
 }
 
+/** Sums of very many quantities: adding bigints makes garbage, and one number does not hold them exactly. */
+class Sums {
+  private readonly high: Float64Array
+  private readonly low: Float64Array
+
+  constructor(size: number) {
+    this.high = new Float64Array(size)
+    this.low = new Float64Array(size)
+  }
+
+  add(at: number, halves: Halves, node: number) {
+    this.high[at]! += halves.high[node]!
+    this.low[at]! += halves.low[node]!
+  }
+
+  at(index: number): bigint {
+    return BigInt(this.high[index]!) * HALF + BigInt(this.low[index]!)
+  }
+}
+
 /** Rows for everything at or below `top`, in no particular order. The root of all has no row. */
 export function groupRows(tree: Tree, top: number): GroupRow[] {
-  const rows: (GroupRow | undefined)[] = new Array<GroupRow | undefined>(tree.groups.length)
-  const open = new Int32Array(tree.groups.length)
+  const size = tree.groups.length
+  const [selfs, totals, baseSelfs, baseTotals] = [0, 1, 2, 3].map(() => new Sums(size)) as [
+    Sums,
+    Sums,
+    Sums,
+    Sums,
+  ]
+  const calls = new Float64Array(size)
+  const largest = new Int32Array(size)
+  const open = new Int32Array(size)
+  const { group, halves, base, frames, firstChild, next, parent, left, right } = tree
   const enter = (node: number) => {
     if (node === ROOT) return
-    const group = tree.group[node]!
-    const row = (rows[group] ??= {
-      group,
-      self: 0n,
-      total: 0n,
-      calls: 0,
-      baseSelf: 0n,
-      baseTotal: 0n,
-      largest: node,
-    })
-    row.self += tree.selfs[node]!
-    row.baseSelf += tree.base?.selfs[node] ?? 0n
-    if (open[group]!++ > 0) return
-    row.total += tree.totals[node]!
-    row.calls += tree.frames[node]!.calls
-    row.baseTotal += tree.base?.totals[node] ?? 0n
-    if (tree.totals[node]! > tree.totals[row.largest]!) row.largest = node
-  }
-  const leave = (node: number) => {
-    open[tree.group[node]!]!--
+    const at = group[node]!
+    selfs.add(at, halves.selfs, node)
+    if (base) baseSelfs.add(at, base.halves.selfs, node)
+    if (open[at]!++ > 0) return
+    totals.add(at, halves.totals, node)
+    calls[at]! += frames[node]!.calls
+    if (base) baseTotals.add(at, base.halves.totals, node)
+    const best = largest[at]!
+    if (!best || right[node]! - left[node]! > right[best]! - left[best]!) largest[at] = node
   }
   // Depth first without recursion: traces may be nested deeper than the call stack.
   let node = top
   enter(node)
   for (;;) {
-    const child = tree.firstChild[node]!
+    const child = firstChild[node]!
     if (child) {
       enter((node = child))
       continue
     }
     for (;;) {
-      leave(node)
-      if (node === top) return rows.filter((row) => row !== undefined)
-      const sibling = tree.next[node]!
+      open[group[node]!]!--
+      if (node === top) return rows()
+      const sibling = next[node]!
       if (sibling) {
         enter((node = sibling))
         break
       }
-      node = tree.parent[node]!
+      node = parent[node]!
     }
+  }
+
+  function rows(): GroupRow[] {
+    return Array.from(largest, (node, at) => ({
+      group: at,
+      self: selfs.at(at),
+      total: totals.at(at),
+      calls: calls[at]!,
+      baseSelf: baseSelfs.at(at),
+      baseTotal: baseTotals.at(at),
+      largest: node,
+    })).filter((row) => row.largest)
   }
 }

@@ -23,15 +23,41 @@ interface Measured {
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 const ASCII = /^[\x20-\x7e]*$/
 
+/** Widths of single characters, each measured once. */
+export class Characters {
+  private widths = new Map<string, number>()
+  private readonly measure: Measure
+
+  constructor(measure: Measure) {
+    this.measure = measure
+  }
+
+  width(character: string): number {
+    let width = this.widths.get(character)
+    if (width === undefined) {
+      width = this.measure(character)
+      this.widths.set(character, width)
+    }
+    return width
+  }
+
+  /** Of a text in which every code unit is a character. */
+  sum(text: string): number {
+    let width = 0
+    for (let i = 0; i < text.length; i++) width += this.width(text[i]!)
+    return width
+  }
+}
+
 export class Labels {
   private measured: (Measured | undefined)[] = []
-  private characters = new Map<string, number>()
+  private prepared = 0
   private readonly labels: string[]
-  private readonly measure: Measure
+  private readonly characters: Characters
 
   constructor(labels: string[], measure: Measure) {
     this.labels = labels
-    this.measure = measure
+    this.characters = new Characters(measure)
   }
 
   /** Width of the whole label. */
@@ -39,12 +65,18 @@ export class Labels {
     return this.of(index).width
   }
 
+  /** Measures labels that were not drawn yet, for as long as `more` says. False when none is left. */
+  prepare(more: () => boolean): boolean {
+    while (this.prepared < this.labels.length && more()) this.of(this.prepared++)
+    return this.prepared < this.labels.length
+  }
+
   /** The label, or its first letters and …, in at most `room` pixels; empty when too little fits. Never half a letter. */
   fit(index: number, room: number): string {
     const label = this.of(index)
     if (label.width <= room) return label.text
     const { widths, ends, cut } = label
-    const before = room - this.character('…')
+    const before = room - this.characters.width('…')
     let low = 0
     let high = widths.length
     while (low < high) {
@@ -66,21 +98,12 @@ export class Labels {
     const widths: number[] = []
     let width = 0
     const add = (character: string, end: number) => {
-      width += this.character(character)
+      width += this.characters.width(character)
       ends.push(end)
       widths.push(width)
     }
     if (ASCII.test(text)) for (let i = 0; i < text.length; i++) add(text[i]!, i + 1)
     else for (const { index, segment } of segmenter.segment(text)) add(segment, index + segment.length)
     return { text, width, ends, widths, cut: [] }
-  }
-
-  private character(character: string): number {
-    let width = this.characters.get(character)
-    if (width === undefined) {
-      width = this.measure(character)
-      this.characters.set(character, width)
-    }
-    return width
   }
 }

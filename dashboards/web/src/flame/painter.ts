@@ -1,6 +1,6 @@
 // Draws a view of the tree on a canvas. Everything that is needed per frame of animation is allocated before.
 
-import { Labels } from './label.ts'
+import { Characters, Labels } from './label.ts'
 import { Bars, HEIGHT, PITCH, rowTop, type View } from './layout.ts'
 import type { Palette } from './palette.ts'
 import type { Tree } from './tree.ts'
@@ -15,8 +15,8 @@ const ROUND = 8
 const GAP = 1
 /** From this width on a match is outlined. */
 const OUTLINED = 5
-/** Amounts written for the first time per drawing: writing and measuring many at once would be felt. */
-const NEW_AMOUNTS = 24
+/** Amounts written for the first time per drawing: writing many at once would be felt. */
+const NEW_AMOUNTS = 40
 
 export interface Marks {
   /** 1 for each node that matches the search; null for no search. */
@@ -26,7 +26,8 @@ export interface Marks {
 
 export class Painter {
   readonly bars = new Bars()
-  private labels: Labels
+  private readonly labels: Labels
+  private readonly digits: Characters
   private amounts: (string | undefined)[]
   private amountWidths: Float32Array
   /** Bars sorted by colour, and where each colour ends in that order. */
@@ -50,10 +51,17 @@ export class Painter {
     this.fonts = { label: `550 12px ${font}`, amount: `400 12px ${font}` }
     this.amounts = new Array<string | undefined>(tree.size)
     this.amountWidths = new Float32Array(tree.size)
-    this.labels = new Labels(tree.labels, (text) => {
-      ctx.font = this.fonts.label
+    const measure = (font: string) => (text: string) => {
+      ctx.font = font
       return ctx.measureText(text).width
-    })
+    }
+    this.labels = new Labels(tree.labels, measure(this.fonts.label))
+    this.digits = new Characters(measure(this.fonts.amount))
+  }
+
+  /** Measures ahead what zooming will show, while there is time. False when nothing is left to do. */
+  prepare(more: () => boolean): boolean {
+    return this.labels.prepare(more)
   }
 
   /** Draws all frames of the view. `ratio` = device pixels per CSS pixel. */
@@ -174,7 +182,7 @@ export class Painter {
         return Infinity
       }
       this.amounts[node] = this.amountOf(node)
-      this.amountWidths[node] = this.ctx.measureText(this.amounts[node]).width
+      this.amountWidths[node] = this.digits.sum(this.amounts[node])
     }
     return this.amountWidths[node]!
   }

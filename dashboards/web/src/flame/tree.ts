@@ -5,6 +5,16 @@ import type { Flamegraph, Frame } from '../api/types.ts'
 /** Index of the root of all, which is no frame of its own. */
 export const ROOT = 0
 
+/** What the halves of a quantity are parted by. */
+export const HALF = 1_000_000_000n
+const DIGITS = 9
+
+/** Quantities in two halves, each exact as a number, and so are sums of millions of them. */
+export interface Halves {
+  high: Float64Array
+  low: Float64Array
+}
+
 /** Frames of the same service, kind and label, wherever they stand. */
 export interface Group {
   service: string
@@ -28,8 +38,10 @@ export interface Tree {
   /** Exact, in the unit of the flamegraph. */
   selfs: bigint[]
   totals: bigint[]
+  /** The same again, for adding up. */
+  halves: { selfs: Halves; totals: Halves }
   /** The same of the other side; only in a difference. */
-  base: { selfs: bigint[]; totals: bigint[] } | null
+  base: { selfs: bigint[]; totals: bigint[]; halves: { selfs: Halves; totals: Halves } } | null
   /** Distinct labels, and which one a node has. */
   labels: string[]
   label: Int32Array
@@ -57,7 +69,15 @@ export function buildTree(flame: Flamegraph, rootLabel = ROOT_LABEL): Tree {
     next: new Int32Array(size),
     selfs: [0n],
     totals: [BigInt(flame.total)],
-    base: flame.base_total === undefined ? null : { selfs: [0n], totals: [BigInt(flame.base_total)] },
+    halves: { selfs: halvesOf(size), totals: halvesOf(size) },
+    base:
+      flame.base_total === undefined
+        ? null
+        : {
+            selfs: [0n],
+            totals: [BigInt(flame.base_total)],
+            halves: { selfs: halvesOf(size), totals: halvesOf(size) },
+          },
     labels: [rootLabel],
     label: new Int32Array(size),
     groups: [{ service: '', kind: 'step', label: rootLabel }],
@@ -84,10 +104,8 @@ function link(tree: Tree) {
     tree.parent[node] = parent
     tree.depth[node] = tree.depth[parent]! + 1
     if (frame.id !== null) tree.byId.set(frame.id, node)
-    tree.selfs.push(BigInt(frame.self))
-    tree.totals.push(BigInt(frame.total))
-    tree.base?.selfs.push(BigInt(frame.base_self ?? '0'))
-    tree.base?.totals.push(BigInt(frame.base_total ?? '0'))
+    quantities(tree, node, frame.self, frame.total)
+    if (tree.base) quantities(tree.base, node, frame.base_self ?? '0', frame.base_total ?? '0')
     tree.label[node] = intern(labels, frame.label, () => tree.labels.push(frame.label) - 1)
     const { service, kind, label } = frame
     const key = `${kind}\0${service}\0${label}`
@@ -96,6 +114,26 @@ function link(tree: Tree) {
     else tree.firstChild[parent] = node
     lastChild[parent] = node
   }
+}
+
+const halvesOf = (size: number): Halves => ({ high: new Float64Array(size), low: new Float64Array(size) })
+
+function quantities(
+  side: Pick<Tree, 'selfs' | 'totals' | 'halves'>,
+  node: number,
+  self: string,
+  total: string,
+) {
+  side.selfs.push(BigInt(self))
+  side.totals.push(BigInt(total))
+  split(side.halves.selfs, node, self)
+  split(side.halves.totals, node, total)
+}
+
+function split({ high, low }: Halves, node: number, text: string) {
+  const [sign, digits] = text.startsWith('-') ? [-1, text.slice(1)] : [1, text]
+  low[node] = sign * Number(digits.slice(-DIGITS))
+  high[node] = sign * Number(digits.slice(0, -DIGITS))
 }
 
 function intern(known: Map<string, number>, key: string, add: () => number): number {

@@ -1,6 +1,6 @@
 // What the panels below the graph are about: the matches of the search, else the zoomed frame, else everything.
 
-import { matchedIn, type Matches } from '../../flame/search.ts'
+import { matchedIn, search } from '../../flame/search.ts'
 import { isWithin, ROOT, ROOT_LABEL, type Tree } from '../../flame/tree.ts'
 import { named } from '../../text.ts'
 import type { Filter } from '../../url.ts'
@@ -16,14 +16,15 @@ export interface Focus {
   omitted: number
 }
 
-export function focusOf(tree: Tree, zoom: number, matches: Matches | null, search: string): Focus {
+export function focusOf(tree: Tree, zoom: number, searched: string): Focus {
+  const matches = search(tree, searched)
   if (!matches)
     return { title: zoom === ROOT ? ROOT_LABEL : named(tree.frames[zoom]!.label), nodes: [zoom], omitted: 0 }
   const { outermost } = matchedIn(tree, matches, zoom)
   const found = outermost.filter((node) => tree.frames[node]!.id !== null)
   found.sort((a, b) => Number(tree.totals[b]! - tree.totals[a]!))
   const labels = new Set(found.map((node) => tree.frames[node]!.label))
-  const title = labels.size === 1 ? named([...labels][0]!) : named(search.trim())
+  const title = labels.size === 1 ? named([...labels][0]!) : named(searched.trim())
   return { title, nodes: found.slice(0, MOST), omitted: Math.max(0, found.length - MOST) }
 }
 

@@ -1,0 +1,13 @@
+// Work for the browser's free moments.
+
+/**
+ * Runs `work` again and again until it says that nothing is left; `more` tells it how long to go on. Returns how to
+ * stop. Browsers that do not tell when they are idle do nothing ahead.
+ */
+export function whileIdle(work: (more: () => boolean) => boolean): () => void {
+  if (!('requestIdleCallback' in globalThis)) return () => {}
+  let waiting = requestIdleCallback(function again(deadline) {
+    if (work(() => deadline.timeRemaining() > 1)) waiting = requestIdleCallback(again)
+  })
+  return () => cancelIdleCallback(waiting)
+}
