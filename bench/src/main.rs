@@ -38,6 +38,9 @@ struct Options {
     /// Calls behind the questions about a month
     #[arg(long, default_value_t = 10_000_000)]
     month_calls: usize,
+    /// Ask about the month in this database; one that is empty is filled and kept
+    #[arg(long, value_name = "URL")]
+    month_database: Option<String>,
     /// Measure only this
     #[arg(long, value_enum)]
     only: Option<Part>,
@@ -87,8 +90,18 @@ async fn main() -> Result<()> {
             options.month_calls
         };
         let repeat = if options.quick { 1 } else { 10 };
-        for database in [Database::sqlite()?, Database::postgres()] {
-            month::measure(&mut figures, &database, calls, repeat).await?;
+        if let Some(url) = &options.month_database {
+            let name = if url.starts_with("sqlite") {
+                "SQLite"
+            } else {
+                "Postgres"
+            };
+            month::measure(&mut figures, name, url, calls, repeat).await?;
+        } else {
+            for database in [Database::sqlite()?, Database::postgres()] {
+                let url = database.url();
+                month::measure(&mut figures, database.name(), &url, calls, repeat).await?;
+            }
         }
     }
     figures.print();

@@ -9,6 +9,7 @@ mod call_columns;
 mod call_row;
 mod claim_columns;
 mod claim_row;
+mod classes;
 mod clean;
 mod delta;
 #[cfg(feature = "testing")]
@@ -42,6 +43,7 @@ mod trace_row;
 mod verify;
 
 pub use call_row::{CallKey, CallRow, DAY_US, Instead, day_of};
+pub use classes::ClassSet;
 pub use delta::TIERS;
 pub use error::{OLDEST_POSTGRES, StoreError};
 pub use forget::Forgotten;

@@ -1,11 +1,11 @@
 //! What one settling transaction writes. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use costflame_profile::PathRow;
 
 use crate::{
-    CallKey, CallRow, Mark, MarkId, SeriesId, SeriesRow, StoreError, TraceKey, TraceRow,
+    CallKey, CallRow, ClassSet, Mark, MarkId, SeriesId, SeriesRow, StoreError, TraceKey, TraceRow,
     TraceTotals,
     claim_row::{ClaimKey, ClaimRow},
     delta::Deltas,
@@ -30,6 +30,7 @@ pub(crate) struct Writes {
     pub(crate) changed_traces: BTreeMap<TraceKey, TraceTotals>,
     pub(crate) paths: Vec<(i32, PathRow)>,
     pub(crate) series: BTreeMap<(i32, SeriesId), SeriesRow>,
+    pub(crate) classes: BTreeSet<(i32, ClassSet)>,
     pub(crate) deltas: Deltas,
     /// Marks that are settled by this, with their lane.
     pub(crate) marks: Vec<(i16, MarkId)>,
@@ -147,6 +148,8 @@ impl Writes {
             self.series
                 .entry((new.key.trace.project, new.series))
                 .or_insert_with(|| SeriesRow::of(new));
+            self.classes
+                .insert((new.key.trace.project, ClassSet::of(new)));
             self.new_calls.push(new.clone());
         }
         for gone in old.into_values() {

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, future::Future};
 
 use crate::{
-    CallKey, CallRow, LandingRow, Measures, StoreError, TraceKey, TraceRow,
+    CallKey, CallRow, ClassSet, LandingRow, Measures, StoreError, TraceKey, TraceRow,
     claim_row::{ClaimKey, ClaimRow},
     delta::{DimKey, PathKey},
     retention::DroppedBefore,
@@ -92,6 +92,12 @@ pub(crate) trait Snapshot: Send {
     fn contradictory_calls(
         &mut self,
     ) -> impl Future<Output = Result<Vec<CallRow>, StoreError>> + Send;
+
+    /// The token classes that calls of a project are known to have had.
+    fn classes(
+        &mut self,
+        project: i32,
+    ) -> impl Future<Output = Result<ClassSet, StoreError>> + Send;
 
     /// Which of these paths and of these series are not stored.
     fn missing(

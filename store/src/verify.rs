@@ -12,7 +12,7 @@ use std::{
 use costflame_profile::Identity;
 
 use crate::{
-    CallKey, CallRow, LandingRow, Measures, StoreError, TIERS, TraceKey, TraceTotals,
+    CallKey, CallRow, ClassSet, LandingRow, Measures, StoreError, TIERS, TraceKey, TraceTotals,
     call_row::{DAY_US, day_of},
     claim_row::{BY_RESPONSE, ClaimRow},
     delta::{DimKey, LONGEST_TIER, PathKey, first_days},
@@ -306,6 +306,7 @@ async fn check_day<S: Snapshot>(
     let mut paths: BTreeMap<PathKey, Measures> = BTreeMap::new();
     let mut dims: BTreeMap<DimKey, Measures> = BTreeMap::new();
     let mut series = HashSet::new();
+    let mut classes = ClassSet::default();
     let mut after = None;
     loop {
         let calls = snapshot.calls_on(project, day, after).await?;
@@ -323,6 +324,7 @@ async fn check_day<S: Snapshot>(
             let measures = Measures::of(&call);
             paths.entry(PathKey::of(&call)).or_default().add(&measures);
             series.insert(call.series.0);
+            classes = classes.union(ClassSet::of(&call));
             for key in DimKey::of(&call) {
                 dims.entry(key).or_default().add(&measures);
             }
@@ -333,6 +335,13 @@ async fn check_day<S: Snapshot>(
     let series: Vec<_> = series.into_iter().collect();
     let missing = snapshot.missing(project, &path_ids, &series).await?;
     found.compare("paths and series", (project, day), &missing, &Vec::new());
+    let known = snapshot.classes(project).await?;
+    found.compare(
+        "token classes",
+        (project, day),
+        &known.union(classes),
+        &known,
+    );
     for (key, measures) in &paths {
         let key = key.in_tier(LONGEST_TIER);
         longest.entry(key).or_default().add(measures);

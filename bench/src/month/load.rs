@@ -20,6 +20,19 @@ pub(super) enum Cell {
     Null,
 }
 
+/// True when no call is stored.
+pub(super) async fn is_empty(url: &str) -> Result<bool> {
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM calls)";
+    if url.starts_with("postgres") {
+        let mut connection = PgConnection::connect(url).await?;
+        return Ok(sqlx::query_scalar(sql).fetch_one(&mut connection).await?);
+    }
+    let mut connection = SqliteConnection::connect(url).await?;
+    let is_empty = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(is_empty)
+}
+
 /// One connection of either kind.
 pub(super) enum Loader {
     Sqlite(SqliteConnection),

@@ -9,7 +9,7 @@ use super::{Postgres, read, write};
 use crate::{
     CallKey, CallRow, Forgotten, LandingRow, Lease, StoreError, TraceKey, TraceRow,
     claim_row::ClaimRow, election::Stretch, guard::Guard, plan::Writes, retention::DroppedBefore,
-    session::Session,
+    seen::Stored, session::Session,
 };
 
 /// Class of the advisory locks on lanes of identities ("cost" in ASCII).
@@ -19,7 +19,7 @@ const IDENTITY_LOCKS: i32 = 0x636f_7374;
 pub(crate) struct PgSession<'a> {
     postgres: &'a Postgres,
     guard: Guard<sqlx::Postgres>,
-    stored: Vec<(i32, [u8; 16])>,
+    stored: Vec<Stored>,
 }
 
 impl<'a> PgSession<'a> {

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgRow};
 
 use super::{Postgres, read, sum};
 use crate::{
-    CallKey, CallRow, LandingRow, Measures, SeriesId, StoreError, TraceKey, TraceRow,
+    CallKey, CallRow, ClassSet, LandingRow, Measures, SeriesId, StoreError, TraceKey, TraceRow,
     call_columns::{call_row_columns, read_call_row, sixteen},
     call_row::DAY_US,
     claim_columns::{claim_row_columns, read_claim_row, read_trace_row, trace_row_columns},
@@ -272,6 +272,18 @@ impl Snapshot for PgSnapshot {
             .fetch_all(self.connection())
             .await?;
         rows.iter().map(|row| read_call_row!(row)).collect()
+    }
+
+    async fn classes(&mut self, project: i32) -> Result<ClassSet, StoreError> {
+        let sets: Vec<i32> =
+            sqlx::query_scalar("SELECT classes FROM used_classes WHERE project_id = $1")
+                .bind(project)
+                .fetch_all(self.connection())
+                .await?;
+        Ok(sets
+            .into_iter()
+            .map(ClassSet)
+            .fold(ClassSet::default(), ClassSet::union))
     }
 
     async fn missing(

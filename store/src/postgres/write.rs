@@ -5,20 +5,20 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{copy::CopyBuffer, encode, landing::copy, read::keys};
 use crate::{
-    CallRow, MarkId, SeriesId, SeriesRow, StoreError, TraceKey, TraceTotals,
+    CallRow, ClassSet, MarkId, SeriesId, SeriesRow, StoreError, TraceKey, TraceTotals,
     call_columns::{VerdictColumns, calls_columns},
     claim_columns::{claims_columns, count},
     claim_row::{ClaimKey, identity_lane},
     plan::{Writes, expect_rows},
-    seen::Seen,
+    seen::{Seen, Stored},
 };
 
-/// Writes everything; returns the ids of the paths and series that are stored after commit.
+/// Writes everything; returns the paths, series and sets of classes that are stored after commit.
 pub(super) async fn write(
     connection: &mut PgConnection,
     writes: &Writes,
     seen: &Seen,
-) -> Result<Vec<(i32, [u8; 16])>, StoreError> {
+) -> Result<Vec<Stored>, StoreError> {
     delete_calls(connection, &writes.old_calls).await?;
     delete_claims(connection, &writes.old_claims).await?;
     delete_traces(connection, &writes.old_traces).await?;
@@ -52,10 +52,18 @@ pub(super) async fn write(
     for (trace, totals) in &writes.changed_traces {
         update_trace(connection, *trace, totals).await?;
     }
-    let paths = seen.missing(writes.paths.iter(), |(project, path)| (*project, path.id.0));
+    let paths = seen.missing(writes.paths.iter(), |(project, path)| {
+        Stored::Path(*project, path.id)
+    });
     insert_paths(connection, &paths).await?;
-    let series = seen.missing(writes.series.iter(), |((project, id), _)| (*project, id.0));
+    let series = seen.missing(writes.series.iter(), |((project, id), _)| {
+        Stored::Series(*project, *id)
+    });
     insert_series(connection, &series).await?;
+    let classes = seen.missing(writes.classes.iter(), |(project, classes)| {
+        Stored::Classes(*project, *classes)
+    });
+    insert_classes(connection, &classes).await?;
     copy_rows(
         connection,
         &encode::COPY_DELTAS,
@@ -71,14 +79,14 @@ pub(super) async fn write(
     delete_marks(connection, &writes.marks).await?;
     let paths = paths
         .into_iter()
-        .map(|(project, path)| (*project, path.id.0));
-    Ok(paths
-        .chain(
-            series
-                .into_iter()
-                .map(|((project, id), _)| (*project, id.0)),
-        )
-        .collect())
+        .map(|(project, path)| Stored::Path(*project, path.id));
+    let series = series
+        .into_iter()
+        .map(|((project, id), _)| Stored::Series(*project, *id));
+    let classes = classes
+        .into_iter()
+        .map(|(project, classes)| Stored::Classes(*project, *classes));
+    Ok(paths.chain(series).chain(classes).collect())
 }
 
 async fn copy_rows(
@@ -280,6 +288,24 @@ async fn insert_series(
     .bind(value(4))
     .bind(value(5))
     .bind(value(6))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_classes(
+    connection: &mut PgConnection,
+    classes: &[&(i32, ClassSet)],
+) -> Result<(), StoreError> {
+    if classes.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO used_classes (project_id, classes) SELECT * FROM unnest($1::integer[], $2::integer[]) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(classes.iter().map(|(project, _)| *project).collect::<Vec<_>>())
+    .bind(classes.iter().map(|(_, classes)| classes.0).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

@@ -10,7 +10,9 @@ use super::{
     snapshot::Snapshot,
     source::{choose, dimension_name},
     sql::Sql,
-    sums::{Sums, call_sums, read_call_sums, read_rollup_sums, rollup_columns, rollup_sums},
+    sums::{
+        Sums, Wanted, call_sums, read_call_sums, read_rollup_sums, rollup_columns, rollup_sums,
+    },
 };
 use crate::StoreError;
 
@@ -41,8 +43,9 @@ async fn facts_of_rollups(
     let plan = Plan::new((filter.from_us, filter.to_us), coarsest);
     let mut groups = Groups::new();
     if let Some(whole) = plan.whole {
-        let sql = rollups_sql(snapshot, filter, ask, &plan.buckets, whole);
-        add_rows(snapshot, sql, ask, &mut groups).await?;
+        let wanted = Wanted::read(snapshot, filter.project, ask.amounts).await?;
+        let sql = rollups_sql(snapshot, filter, ask, wanted, &plan.buckets, whole);
+        add_rows(snapshot, sql, ask, wanted, &mut groups).await?;
     }
     add_edges(snapshot, filter, ask, &plan.edges, &mut groups).await?;
     Ok(groups)
@@ -58,8 +61,9 @@ async fn facts_of_dimensions(
     let (days, edges) = days_and_edges(filter);
     let mut groups = Groups::new();
     if let Some(days) = days {
-        let sql = dimensions_sql(snapshot, filter, ask, column, days);
-        add_rows(snapshot, sql, ask, &mut groups).await?;
+        let wanted = Wanted::read(snapshot, filter.project, ask.amounts).await?;
+        let sql = dimensions_sql(snapshot, filter, ask, wanted, (column, days));
+        add_rows(snapshot, sql, ask, wanted, &mut groups).await?;
     }
     add_edges(snapshot, filter, ask, &edges, &mut groups).await?;
     Ok(groups)
@@ -81,10 +85,11 @@ async fn add_rows(
     snapshot: &mut Snapshot,
     sql: Sql,
     ask: Ask<'_>,
+    wanted: Wanted,
     groups: &mut Groups,
 ) -> Result<(), StoreError> {
     let each = snapshot.each(sql, |row| {
-        let sums = read_rollup_sums(&row, 2, ask.amounts)?;
+        let sums = read_rollup_sums(&row, 2, wanted)?;
         // Differences may have brought a row to nothing.
         if !sums.is_empty() {
             *groups.entry(ask.group(&row)?).or_default() += &sums;
@@ -165,11 +170,12 @@ fn rollups_sql(
     snapshot: &Snapshot,
     filter: &Filter,
     ask: Ask<'_>,
+    wanted: Wanted,
     buckets: &[(i64, Range)],
     whole: Range,
 ) -> Sql {
-    let mut sql = start_sums(snapshot, ask, Source::Rollups);
-    let columns = rollup_columns(sql.dialect, ask.amounts);
+    let mut sql = start_sums(snapshot, ask, wanted, Source::Rollups);
+    let columns = rollup_columns(sql.dialect, wanted);
     let columns = format!("SELECT project_id, bucket_us, path_id, series_id, {columns} FROM ");
     for (seconds, range) in buckets {
         sql.push(&columns)
@@ -190,11 +196,11 @@ fn dimensions_sql(
     snapshot: &Snapshot,
     filter: &Filter,
     ask: Ask<'_>,
-    column: &Column,
-    days: Range,
+    wanted: Wanted,
+    (column, days): (&Column, Range),
 ) -> Sql {
-    let mut sql = start_sums(snapshot, ask, Source::Dimensions);
-    push_dimension_rows(&mut sql, filter.project, column, days, ask.amounts);
+    let mut sql = start_sums(snapshot, ask, wanted, Source::Dimensions);
+    push_dimension_rows(&mut sql, filter.project, column, days, wanted);
     end_sums(sql, filter, ask, Source::Dimensions)
 }
 
@@ -204,9 +210,9 @@ pub(crate) fn push_dimension_rows(
     project: i32,
     column: &Column,
     days: Range,
-    amounts: bool,
+    wanted: Wanted,
 ) {
-    let columns = rollup_columns(sql.dialect, amounts);
+    let columns = rollup_columns(sql.dialect, wanted);
     let name = dimension_name(column).unwrap_or_default();
     for (number, table) in ["dim_rollups", "dim_deltas"].into_iter().enumerate() {
         sql.push(if number == 0 { "" } else { " UNION ALL " });
@@ -220,10 +226,10 @@ pub(crate) fn push_dimension_rows(
     }
 }
 
-fn start_sums(snapshot: &Snapshot, ask: Ask<'_>, source: Source) -> Sql {
+fn start_sums(snapshot: &Snapshot, ask: Ask<'_>, wanted: Wanted, source: Source) -> Sql {
     let mut sql = snapshot.sql("SELECT ");
     ask.push_group(&mut sql, source);
-    let sums = rollup_sums(sql.dialect, ask.amounts);
+    let sums = rollup_sums(sql.dialect, wanted);
     sql.push(&format!(", {sums} FROM ("));
     sql
 }

@@ -8,7 +8,7 @@ use super::{
     snapshot::Snapshot,
     source::{ranks_from_dimensions, with_value},
     sql::Sql,
-    sums::{Sums, call_columns, read_rollup_sums, rollup_columns, rollup_sums},
+    sums::{Sums, Wanted, call_columns, read_rollup_sums, rollup_columns, rollup_sums},
 };
 use crate::StoreError;
 
@@ -29,14 +29,15 @@ pub(crate) async fn rank(
     limit: usize,
     total: &Sums,
 ) -> Result<Ranking, StoreError> {
+    let wanted = Wanted::read(snapshot, filter.project, false).await?;
     let mut sql = snapshot.sql("SELECT * FROM (SELECT value, ");
     let dialect = sql.dialect;
-    sql.push(&rollup_sums(dialect, false));
+    sql.push(&rollup_sums(dialect, wanted));
     sql.push(&format!(
         ", SUM(calls) AS n, {} FROM (",
         dialect.rank_of_sums("cost")
     ));
-    push_rows(&mut sql, filter, column);
+    push_rows(&mut sql, filter, column, wanted);
     sql.push(
         ") f GROUP BY value HAVING SUM(calls) > 0) v ORDER BY rank_hi DESC, rank_lo DESC, n DESC, ",
     );
@@ -47,12 +48,12 @@ pub(crate) async fn rank(
     sql.bind(limit);
     let mut top = snapshot
         .all(sql, |row| {
-            Ok((row.maybe_text(0)?.into(), read_rollup_sums(row, 1, false)?))
+            Ok((row.maybe_text(0)?.into(), read_rollup_sums(row, 1, wanted)?))
         })
         .await?;
 
     let mut sql = snapshot.sql("SELECT COUNT(*) FROM (SELECT value FROM (");
-    push_rows(&mut sql, filter, column);
+    push_rows(&mut sql, filter, column, Wanted::COUNTS);
     sql.push(") f GROUP BY value HAVING SUM(calls) > 0) v");
     let mut values = snapshot
         .first(sql, |row| row.count(0))
@@ -94,7 +95,7 @@ pub(crate) async fn most_called(
     limit: usize,
 ) -> Result<(Vec<(Value, u64)>, bool), StoreError> {
     let mut sql = snapshot.sql("SELECT value, CAST(SUM(calls) AS bigint) FROM (");
-    push_rows(&mut sql, filter, column);
+    push_rows(&mut sql, filter, column, Wanted::COUNTS);
     sql.push(") f WHERE value IS NOT NULL GROUP BY value HAVING SUM(calls) > 0 ORDER BY SUM(calls) DESC, value ");
     let bytewise = sql.dialect.bytewise();
     sql.push(bytewise);
@@ -115,18 +116,18 @@ pub(crate) async fn most_called(
 
 /// Appends rows of (value, sums) whose sums add up to those of the filter: from `dim_rollups` for
 /// whole days where it can answer, apart from calls without a value; from calls for the rest.
-fn push_rows(sql: &mut Sql, filter: &Filter, column: &Column) {
+fn push_rows(sql: &mut Sql, filter: &Filter, column: &Column, wanted: Wanted) {
     if !ranks_from_dimensions(filter, column) {
-        return push_calls(sql, filter, column);
+        return push_calls(sql, filter, column, wanted);
     }
     let (days, edges) = days_and_edges(filter);
     let present = with_value(filter, column);
     let mut first = true;
     if let Some(days) = days {
         first = false;
-        let columns = rollup_columns(sql.dialect, false);
+        let columns = rollup_columns(sql.dialect, wanted);
         sql.push(&format!("SELECT f.value, {columns} FROM ("));
-        push_dimension_rows(sql, filter.project, column, days, false);
+        push_dimension_rows(sql, filter.project, column, days, wanted);
         sql.push(") f");
         if needs_series(filter) {
             sql.push(JOIN_SERIES);
@@ -145,14 +146,15 @@ fn push_rows(sql: &mut Sql, filter: &Filter, column: &Column) {
                 ..present.clone()
             },
             column,
+            wanted,
         );
     }
 }
 
-fn push_calls(sql: &mut Sql, filter: &Filter, column: &Column) {
+fn push_calls(sql: &mut Sql, filter: &Filter, column: &Column, wanted: Wanted) {
     sql.push("SELECT ");
     push_column(sql, column, Source::Calls);
-    let columns = call_columns(sql.dialect);
+    let columns = call_columns(sql.dialect, wanted);
     sql.push(&format!(" AS value, {columns} FROM calls f"));
     if needs_series(filter) {
         sql.push(JOIN_SERIES);

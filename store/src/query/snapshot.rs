@@ -17,7 +17,7 @@ use sqlx::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::sql::{Arg, Dialect, Sql, read_sum};
-use crate::{StoreError, guard::Guard, packed};
+use crate::{ClassSet, StoreError, guard::Guard, packed};
 
 /// Longest answer; a statement that takes longer is interrupted, also when nobody waits for it any more.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -272,6 +272,12 @@ impl Row {
     /// A count.
     pub(crate) fn count(&self, column: usize) -> Result<u64, StoreError> {
         u64::try_from(self.int(column)?).map_err(|error| StoreError::corrupt("count", error))
+    }
+
+    pub(crate) fn classes(&self, column: usize) -> Result<ClassSet, StoreError> {
+        let bits = i32::try_from(self.int(column)?);
+        bits.map(ClassSet)
+            .map_err(|error| StoreError::corrupt("classes", error))
     }
 }
 

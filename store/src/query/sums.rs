@@ -4,9 +4,12 @@ use std::ops::AddAssign;
 
 use costflame_pricing::{Receipt, TokenClass, Unit, UsdSum};
 
-use super::{snapshot::Row, sql::Dialect};
+use super::{
+    snapshot::{Row, Snapshot},
+    sql::Dialect,
+};
 use crate::{
-    COUNTS, SUMS, StoreError,
+    COUNTS, ClassSet, SUMS, StoreError,
     measures::{COST, COST_OTHER, COSTS, DURATION, EXCLUDED_COST, TOKENS, UNPRICED_TOKENS},
 };
 
@@ -98,18 +101,55 @@ impl AddAssign<&Self> for Sums {
     }
 }
 
-/// Cost by class is left away unless it is asked for.
-fn wide_columns(amounts: bool) -> &'static [&'static str] {
-    const ALL: &[&str] = &SUMS;
-    if amounts { ALL } else { &ALL[..COSTS] }
+/// Which of the wide sums a question reads; the others are 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Cost by class too.
+    pub(crate) amounts: bool,
+    /// Classes that calls of the project have had.
+    pub(crate) classes: ClassSet,
+}
+
+impl Wanted {
+    /// Nothing by class.
+    pub(crate) const COUNTS: Self = Self {
+        amounts: false,
+        classes: ClassSet(0),
+    };
+
+    /// What is needed of rollups for a question about a project.
+    pub(crate) async fn read(
+        snapshot: &mut Snapshot,
+        project: i32,
+        amounts: bool,
+    ) -> Result<Self, StoreError> {
+        let mut sql =
+            snapshot.sql("SELECT CAST(classes AS bigint) FROM used_classes WHERE project_id = ");
+        sql.bind(project);
+        let sets = snapshot.all(sql, |row| row.classes(0)).await?;
+        let classes = sets.into_iter().fold(ClassSet::default(), ClassSet::union);
+        Ok(Self { amounts, classes })
+    }
+
+    /// Places in [`SUMS`].
+    fn places(self) -> impl Iterator<Item = usize> {
+        let used = move |first: usize| {
+            TokenClass::ALL
+                .into_iter()
+                .filter(move |class| self.classes.contains(*class))
+                .map(move |class| first + class as usize)
+        };
+        let costs = used(COSTS).filter(move |_| self.amounts);
+        (0..TOKENS).chain(used(TOKENS)).chain(costs)
+    }
 }
 
 /// The columns that a row of a rollup table or of its differences brings along.
-pub(crate) fn rollup_columns(dialect: Dialect, amounts: bool) -> String {
+pub(crate) fn rollup_columns(dialect: Dialect, wanted: Wanted) -> String {
     let mut columns = COUNTS.map(str::to_owned).to_vec();
-    for column in wide_columns(amounts) {
+    for column in wanted.places().map(|place| SUMS[place]) {
         match dialect {
-            Dialect::Postgres => columns.push((*column).to_owned()),
+            Dialect::Postgres => columns.push(column.to_owned()),
             Dialect::Sqlite => columns.extend([format!("{column}_hi"), format!("{column}_lo")]),
         }
     }
@@ -117,44 +157,47 @@ pub(crate) fn rollup_columns(dialect: Dialect, amounts: bool) -> String {
 }
 
 /// Their sums over a group, for [`read_rollup_sums`].
-pub(crate) fn rollup_sums(dialect: Dialect, amounts: bool) -> String {
+pub(crate) fn rollup_sums(dialect: Dialect, wanted: Wanted) -> String {
     let counts = COUNTS
         .into_iter()
         .map(|column| format!("CAST(SUM({column}) AS bigint)"));
-    let wide = wide_columns(amounts)
-        .iter()
-        .map(|column| dialect.sum_of_sums(column));
+    let wide = wanted
+        .places()
+        .map(|place| dialect.sum_of_sums(SUMS[place]));
     counts.chain(wide).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads [`rollup_sums`] from a column on.
-pub(crate) fn read_rollup_sums(row: &Row, first: usize, amounts: bool) -> Result<Sums, StoreError> {
-    let sum = |place: usize| row.sum(first + COUNTS.len() + place);
+pub(crate) fn read_rollup_sums(
+    row: &Row,
+    first: usize,
+    wanted: Wanted,
+) -> Result<Sums, StoreError> {
+    let mut read = [0; SUMS.len()];
+    for (column, place) in wanted.places().enumerate() {
+        read[place] = row.sum(first + COUNTS.len() + column)?;
+    }
     let mut sums = Sums {
         calls: row.count(first)?,
         errors: row.count(first + 1)?,
         unpriced_calls: row.count(first + 2)?,
         excluded_calls: row.count(first + 3)?,
-        unpriced_tokens: sum(UNPRICED_TOKENS)?,
-        excluded_cost: UsdSum(sum(EXCLUDED_COST)?),
-        duration_us: sum(DURATION)?,
-        cost: UsdSum(sum(COST)?),
+        unpriced_tokens: read[UNPRICED_TOKENS],
+        excluded_cost: UsdSum(read[EXCLUDED_COST]),
+        duration_us: read[DURATION],
+        cost: UsdSum(read[COST]),
         ..Sums::default()
     };
-    for class in 0..TokenClass::ALL.len() {
-        sums.tokens[class] = sum(TOKENS + class)?;
-        if amounts {
-            sums.amounts[class] = UsdSum(sum(COSTS + class)?);
-        }
-    }
-    if amounts {
-        sums.other_amount = UsdSum(sum(COST_OTHER)?);
+    sums.tokens.copy_from_slice(&read[TOKENS..COSTS]);
+    if wanted.amounts {
+        sums.amounts = std::array::from_fn(|class| UsdSum(read[COSTS + class]));
+        sums.other_amount = UsdSum(read[COST_OTHER]);
     }
     Ok(sums)
 }
 
 /// What one call adds to [`rollup_columns`] without amounts, under the same names.
-pub(crate) fn call_columns(dialect: Dialect) -> String {
+pub(crate) fn call_columns(dialect: Dialect, wanted: Wanted) -> String {
     let when =
         |condition: &str, name: &str| format!("CASE WHEN {condition} THEN 1 ELSE 0 END AS {name}");
     let counted = |value: &str| format!("CASE WHEN f.why = 0 THEN {value} END");
@@ -175,7 +218,10 @@ pub(crate) fn call_columns(dialect: Dialect) -> String {
         dialect.as_sum(&counted("f.cost"), "cost"),
         dialect.as_sum("0", "cost_other"),
     ];
-    columns.extend(TokenClass::ALL.map(|class| {
+    let used = TokenClass::ALL
+        .into_iter()
+        .filter(|class| wanted.classes.contains(*class));
+    columns.extend(used.map(|class| {
         let column = format!("tokens_{}", class.name());
         dialect.as_sum(&counted(&format!("f.{column}")), &column)
     }));

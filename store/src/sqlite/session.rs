@@ -10,7 +10,7 @@ use super::{Sqlite, read, write};
 use crate::{
     CallKey, CallRow, Forgotten, LandingRow, Lease, StoreError, TraceKey, TraceRow,
     claim_row::ClaimRow, election::Stretch, guard::Guard, plan::Writes, retention::DroppedBefore,
-    session::Session,
+    seen::Stored, session::Session,
 };
 
 /// A settling in its turn: nobody else settles, but spans keep landing until [`Session::lock`], which
@@ -20,7 +20,7 @@ pub(crate) struct SqliteSession {
     leases: Vec<Lease>,
     reader: Option<PoolConnection<sqlx::Sqlite>>,
     writer: Option<Guard<sqlx::Sqlite>>,
-    stored: Vec<(i32, [u8; 16])>,
+    stored: Vec<Stored>,
     _turn: OwnedMutexGuard<()>,
 }
 

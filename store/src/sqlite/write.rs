@@ -19,7 +19,7 @@ use crate::{
     halves::split,
     measures::{COUNTS, SUMS},
     plan::{Writes, expect_rows},
-    seen::Seen,
+    seen::{Seen, Stored},
 };
 
 static CALLS: LazyLock<MultiRow> = LazyLock::new(|| {
@@ -53,6 +53,11 @@ static SERIES: LazyLock<MultiRow> = LazyLock::new(|| {
     MultiRow::new("series", columns, 9, "ON CONFLICT DO NOTHING")
 });
 
+static CLASSES: LazyLock<MultiRow> = LazyLock::new(|| {
+    let columns = "project_id, classes";
+    MultiRow::new("used_classes", columns, 2, "ON CONFLICT DO NOTHING")
+});
+
 static DELTAS: LazyLock<MultiRow> = LazyLock::new(|| {
     let columns = format!("project_id, bucket_us, path_id, series_id, {}", *MEASURES);
     MultiRow::new(
@@ -76,12 +81,12 @@ static DIM_DELTAS: LazyLock<MultiRow> = LazyLock::new(|| {
     )
 });
 
-/// Writes everything; returns the ids of the paths and series that are stored after commit.
+/// Writes everything; returns the paths, series and sets of classes that are stored after commit.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     writes: &Writes,
     seen: &Seen,
-) -> Result<Vec<(i32, [u8; 16])>, StoreError> {
+) -> Result<Vec<Stored>, StoreError> {
     let tx: i64 =
         sqlx::query("UPDATE meta SET value = value + 1 WHERE name = 'tx' RETURNING value")
             .fetch_one(&mut *connection)
@@ -111,13 +116,25 @@ pub(super) async fn write(
     for (trace, totals) in &writes.changed_traces {
         update_trace(connection, *trace, totals, tx).await?;
     }
-    let paths = seen.missing(writes.paths.iter(), |(project, path)| (*project, path.id.0));
+    let paths = seen.missing(writes.paths.iter(), |(project, path)| {
+        Stored::Path(*project, path.id)
+    });
     PATHS
         .insert(connection, &paths, |insert, path| bind_path(insert, path))
         .await?;
-    let series = seen.missing(writes.series.iter(), |((project, id), _)| (*project, id.0));
+    let series = seen.missing(writes.series.iter(), |((project, id), _)| {
+        Stored::Series(*project, *id)
+    });
     SERIES
         .insert(connection, &series, |insert, row| bind_series(insert, *row))
+        .await?;
+    let classes = seen.missing(writes.classes.iter(), |(project, classes)| {
+        Stored::Classes(*project, *classes)
+    });
+    CLASSES
+        .insert(connection, &classes, |insert, (project, classes)| {
+            insert.bind(*project).bind(classes.0)
+        })
         .await?;
     let deltas: Vec<_> = writes.deltas.paths.iter().collect();
     DELTAS
@@ -132,14 +149,14 @@ pub(super) async fn write(
     delete_marks(connection, writes).await?;
     let paths = paths
         .into_iter()
-        .map(|(project, path)| (*project, path.id.0));
-    Ok(paths
-        .chain(
-            series
-                .into_iter()
-                .map(|((project, id), _)| (*project, id.0)),
-        )
-        .collect())
+        .map(|(project, path)| Stored::Path(*project, path.id));
+    let series = series
+        .into_iter()
+        .map(|((project, id), _)| Stored::Series(*project, *id));
+    let classes = classes
+        .into_iter()
+        .map(|(project, classes)| Stored::Classes(*project, *classes));
+    Ok(paths.chain(series).chain(classes).collect())
 }
 
 async fn delete_calls(
