@@ -9,8 +9,8 @@ use crate::{CallRow, Measures, SeriesId};
 /// Microseconds of the finest bucket.
 pub(crate) const QUARTER_US: i64 = 900_000_000;
 
-/// Seconds of the buckets of every tier: a quarter, an hour, a UTC day, eight of them.
-pub const TIERS: [i32; 4] = [900, 3600, 86_400, LONGEST_TIER];
+/// Seconds of the buckets of every tier: a quarter, an hour, six hours, a UTC day, eight of them.
+pub const TIERS: [i32; 5] = [900, 3600, 21_600, 86_400, LONGEST_TIER];
 
 /// Seconds of the longest buckets; they begin on UTC days that are multiples of eight since 1970.
 pub(crate) const LONGEST_TIER: i32 = 691_200;

@@ -1,10 +1,10 @@
 //! Which rows answer for which part of a range.
 
-/// 15 minutes, hours, UTC days, eight of them: seconds of a bucket, finest first, as in the column `tier`.
-pub(crate) const TIERS: [i64; 4] = [900, 3_600, 86_400, 691_200];
+/// 15 minutes, hours, six hours, UTC days, eight of them: seconds of a bucket, finest first, as in the column `tier`.
+pub(crate) const TIERS: [i64; 5] = [900, 3_600, 21_600, 86_400, 691_200];
 
 /// Seconds of a UTC day.
-pub(crate) const DAY: i64 = TIERS[2];
+pub(crate) const DAY: i64 = TIERS[3];
 
 /// Microseconds of a UTC day.
 pub(crate) const DAY_US: i64 = DAY * 1_000_000;
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_month_reads_long_buckets_inside_and_finer_rows_at_its_edges() {
-        let from = DAY - 3_600 * SECOND - 900 * SECOND - 5;
+        let from = DAY - 7 * 3_600 * SECOND - 900 * SECOND - 5;
         let to = 31 * DAY + 7;
         let plan = Plan::new((from, to), 691_200);
         assert_eq!(
@@ -94,11 +94,12 @@ mod tests {
                 (691_200, (8 * DAY, 24 * DAY)),
                 (86_400, (DAY, 8 * DAY)),
                 (86_400, (24 * DAY, 31 * DAY)),
-                (3_600, (DAY - 3_600 * SECOND, DAY)),
-                (900, (DAY - 4_500 * SECOND, DAY - 3_600 * SECOND)),
+                (21_600, (DAY - 21_600 * SECOND, DAY)),
+                (3_600, (DAY - 25_200 * SECOND, DAY - 21_600 * SECOND)),
+                (900, (DAY - 26_100 * SECOND, DAY - 25_200 * SECOND)),
             ]
         );
-        assert_eq!(plan.edges, [(from, DAY - 4_500 * SECOND), (31 * DAY, to)]);
+        assert_eq!(plan.edges, [(from, DAY - 26_100 * SECOND), (31 * DAY, to)]);
     }
 
     #[test]
@@ -121,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_pieces_are_the_range(a in time(), b in time(), coarsest in 0_usize..4) {
+        fn the_pieces_are_the_range(a in time(), b in time(), coarsest in 0..TIERS.len()) {
             prop_assume!(a != b);
             let range = (a.min(b), a.max(b));
             let plan = Plan::new(range, TIERS[coarsest]);
