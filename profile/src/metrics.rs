@@ -50,8 +50,13 @@ pub trait Measure: Clone + Default {
     /// Adds another.
     fn add(&mut self, other: &Self);
 
+    /// Value of a metric, in [`Metric::unit`].
+    fn value(&self, metric: Metric) -> i128;
+
     /// Size by a metric, never negative, for choosing what to keep.
-    fn weight(&self, metric: Metric) -> u128;
+    fn weight(&self, metric: Metric) -> u128 {
+        self.value(metric).unsigned_abs()
+    }
 }
 
 /// Sums over the calls that count.
@@ -88,17 +93,6 @@ impl Metrics {
                 .unwrap_or(0),
         }
     }
-
-    /// Value of a metric.
-    #[must_use]
-    pub fn get(&self, metric: Metric) -> i128 {
-        match metric {
-            Metric::Cost => self.cost.0,
-            Metric::Tokens => self.tokens.iter().map(|n| i128::from(*n)).sum(),
-            Metric::Calls => self.calls.into(),
-            Metric::Duration => self.duration_us.into(),
-        }
-    }
 }
 
 impl Measure for Metrics {
@@ -113,8 +107,13 @@ impl Measure for Metrics {
         self.duration_us = self.duration_us.saturating_add(other.duration_us);
     }
 
-    fn weight(&self, metric: Metric) -> u128 {
-        self.get(metric).unsigned_abs()
+    fn value(&self, metric: Metric) -> i128 {
+        match metric {
+            Metric::Cost => self.cost.0,
+            Metric::Tokens => self.tokens.iter().map(|n| i128::from(*n)).sum(),
+            Metric::Calls => self.calls.into(),
+            Metric::Duration => self.duration_us.into(),
+        }
     }
 }
 
@@ -131,6 +130,10 @@ impl Measure for Compared {
     fn add(&mut self, other: &Self) {
         self.now.add(&other.now);
         self.base.add(&other.base);
+    }
+
+    fn value(&self, metric: Metric) -> i128 {
+        self.now.value(metric)
     }
 
     fn weight(&self, metric: Metric) -> u128 {

@@ -21,6 +21,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     tools::ensure()?;
     let python = tools::python_environment()?;
+    let go = tools::go()?;
     run::run(&mut cargo(&["fmt", "--all", "--check"]))?;
     // Advisories need a database from elsewhere; `cargo deny check` alone checks them too.
     run::run(&mut cargo(&[
@@ -43,7 +44,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "-D",
         "warnings",
     ]))?;
-    run::run(cargo(&["test", "--workspace"]).env("TEST_PYTHON", python.join("bin/python")))?;
+    run::run(
+        cargo(&["test", "--workspace"])
+            .env("TEST_PYTHON", python.join("bin/python"))
+            .env("TEST_GO", go),
+    )?;
     run::run(&mut cargo(&["test", "--workspace", "--doc"]))?;
     if !options.rust_only {
         browser_tests()?;

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, root, run};
 
@@ -46,6 +46,14 @@ pub(crate) fn python_environment() -> Result<PathBuf> {
         .arg(&requirements))?;
     std::fs::write(stamp, wanted)?;
     Ok(environment)
+}
+
+/// The Go toolchain: its pprof reads our exports.
+pub(crate) fn go() -> Result<PathBuf> {
+    let usual = PathBuf::from("/usr/local/go/bin/go");
+    on_path("go")
+        .or_else(|| usual.exists().then_some(usual))
+        .context("`go` is missing: install Go from https://go.dev/dl")
 }
 
 fn ensure_debian(package: &str, what: &str, find: impl Fn() -> Option<PathBuf>) -> Result<()> {

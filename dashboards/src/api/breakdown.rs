@@ -47,6 +47,22 @@ pub(super) struct BreakdownRow {
     sums: SumsBody,
 }
 
+impl BreakdownRow {
+    /// The rows of an answer.
+    pub(super) fn all(answer: &query::Breakdown) -> Vec<Self> {
+        let row = |(key, sums): &(query::Value, query::Sums)| {
+            let (value, path) = value(&answer.paths, key);
+            Self {
+                value,
+                path,
+                share: share(sums.cost.0, answer.total.cost.0),
+                sums: SumsBody::from(sums),
+            }
+        };
+        answer.rows.iter().map(row).collect()
+    }
+}
+
 /// What is beyond the limit.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Rest {
@@ -105,15 +121,7 @@ pub(super) async fn breakdown(
     let answer =
         query::breakdown(&mut api.snapshot().await?, &selection.filter, &by, limit).await?;
     let total = answer.total.cost.0;
-    let rows = answer.rows.iter().map(|(key, sums)| {
-        let (value, path) = value(&answer.paths, key);
-        BreakdownRow {
-            value,
-            path,
-            share: share(sums.cost.0, total),
-            sums: SumsBody::from(sums),
-        }
-    });
+    let rows = BreakdownRow::all(&answer);
     let rest = answer.rest.map(|(values, sums)| Rest {
         values,
         share: share(sums.cost.0, total),
@@ -122,7 +130,7 @@ pub(super) async fn breakdown(
     Ok(Json(Breakdown {
         by: dimension_name(&by),
         total: SumsBody::from(&answer.total),
-        rows: rows.collect(),
+        rows,
         rest,
     }))
 }

@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{filter::base_selection, params::Params};
 
-const DEFAULT_NODES: usize = 5_000;
-const MAX_NODES: usize = 50_000;
+pub(super) const DEFAULT_NODES: usize = 5_000;
+pub(super) const MAX_NODES: usize = 50_000;
 
 /// Names of the metrics.
-const METRICS: [(&str, Metric); 4] = [
+pub(super) const METRICS: [(&str, Metric); 4] = [
     ("cost", Metric::Cost),
     ("tokens", Metric::Tokens),
     ("calls", Metric::Calls),
@@ -31,7 +31,7 @@ const METRICS: [(&str, Metric); 4] = [
 
 /// A frame's sums in the selection and in the one it is compared with.
 #[derive(Clone, Copy, Debug, Default)]
-struct Pair {
+pub(super) struct Pair {
     now: Sums,
     base: Sums,
 }
@@ -49,6 +49,10 @@ impl Measure for Pair {
     fn add(&mut self, other: &Self) {
         self.now += &other.now;
         self.base += &other.base;
+    }
+
+    fn value(&self, metric: Metric) -> i128 {
+        value(&self.now, metric)
     }
 
     fn weight(&self, metric: Metric) -> u128 {
@@ -173,6 +177,25 @@ pub(super) async fn flamegraph(
 fn body(now: PathSums, base: Option<PathSums>, metric: Metric, max_nodes: usize) -> Flamegraph {
     let compared = base.is_some();
     let traces = now.traces.traces;
+    let tree = tree(now, base);
+    let total = tree.total();
+    let pruned = tree.prune(max_nodes, metric);
+    Flamegraph {
+        metric: metric.name(),
+        unit: unit(metric),
+        total: IntText(value(&total.now, metric)),
+        base_total: compared.then(|| IntText(value(&total.base, metric))),
+        calls: total.now.calls,
+        traces,
+        frames: frames(&pruned.tree, metric, compared),
+        pruned: PrunedNodes {
+            nodes: pruned.folded,
+        },
+    }
+}
+
+/// The whole tree of one selection, or of two side by side.
+pub(super) fn tree(now: PathSums, base: Option<PathSums>) -> Tree<Pair> {
     let mut paths: Vec<PathRow> = Vec::new();
     let mut own: Vec<(PathId, Pair)> = Vec::new();
     let mut add = |sums: PathSums, pair: fn(Sums) -> Pair| {
@@ -193,21 +216,7 @@ fn body(now: PathSums, base: Option<PathSums>, metric: Metric, max_nodes: usize)
             base,
         });
     }
-    let tree = Tree::from_rows(paths, own);
-    let total = tree.total();
-    let pruned = tree.prune(max_nodes, metric);
-    Flamegraph {
-        metric: metric.name(),
-        unit: unit(metric),
-        total: IntText(value(&total.now, metric)),
-        base_total: compared.then(|| IntText(value(&total.base, metric))),
-        calls: total.now.calls,
-        traces,
-        frames: frames(&pruned.tree, metric, compared),
-        pruned: PrunedNodes {
-            nodes: pruned.folded,
-        },
-    }
+    Tree::from_rows(paths, own)
 }
 
 const fn unit(metric: Metric) -> &'static str {

@@ -5,6 +5,7 @@ mod buckets;
 mod calls;
 mod document;
 mod error;
+mod export;
 mod flamegraph;
 mod health;
 mod layers;
@@ -56,6 +57,11 @@ fn endpoints() -> OpenApiRouter<ApiState> {
         .routes(routes!(breakdown::breakdown))
         .routes(routes!(timeseries::timeseries))
         .routes(routes!(flamegraph::flamegraph))
+        .routes(routes!(export::flamegraph::flamegraph))
+        .routes(routes!(export::lists::calls))
+        .routes(routes!(export::lists::traces))
+        .routes(routes!(export::lists::breakdown))
+        .routes(routes!(export::focus::focus))
         .routes(routes!(traces::traces))
         .routes(routes!(trace::trace))
         .routes(routes!(calls::calls))

@@ -234,7 +234,7 @@ pub(super) fn frames(paths: &Paths, id: PathId) -> Vec<FrameRef> {
 #[must_use]
 pub(super) fn value(paths: &Paths, value: &Value) -> (Option<String>, Option<Vec<FrameRef>>) {
     match value {
-        Value::Absent => (None, None),
+        Value::Series(_) | Value::Absent => (None, None),
         Value::Text(text) => (Some(text.clone()), None),
         Value::Path(id) => (Some(id.to_string()), Some(frames(paths, *id))),
     }

@@ -100,7 +100,7 @@ fn plain(span: Span) -> LandingRow {
 }
 
 /// A request, an agent that repeats its calls, a tool with an agent of its own, a failure, an unknown model.
-fn rows() -> Vec<LandingRow> {
+pub(crate) fn rows() -> Vec<LandingRow> {
     use TokenClass::{CacheRead, Input, Output, Reasoning};
     let root = Span {
         attribution: Arc::new(Attribution {
@@ -148,7 +148,7 @@ fn rows() -> Vec<LandingRow> {
 }
 
 /// Path ids are hashes of all this; short names keep the files readable.
-fn shorten(value: &mut Value, known: &mut Vec<String>) {
+pub(crate) fn shorten(value: &mut Value, known: &mut Vec<String>) {
     match value {
         Value::String(text) if text.len() == 32 && !text.starts_with("1111") => {
             let place = known.iter().position(|id| id == text).unwrap_or_else(|| {

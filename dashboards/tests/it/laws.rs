@@ -126,7 +126,7 @@ fn question(oracle: &Oracle) -> impl Strategy<Value = String> + use<> {
     })
 }
 
-fn usd(value: &Value) -> i128 {
+pub(crate) fn usd(value: &Value) -> i128 {
     let text = value
         .as_str()
         .unwrap_or_else(|| panic!("{value} is no amount"));

@@ -4,6 +4,7 @@
 
 mod empty;
 mod errors;
+mod exports;
 mod golden;
 mod laws;
 mod lists;

@@ -55,6 +55,21 @@ impl Api {
         )
     }
 
+    /// The body of a file that must be there.
+    pub(crate) async fn file(&self, path: &str) -> Vec<u8> {
+        let request = Request::get(format!("/api/v1{path}"))
+            .body(Body::empty())
+            .unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let name = &response.headers()["content-disposition"];
+        assert!(name.to_str().unwrap().starts_with("attachment; "), "{path}");
+        to_bytes(response.into_body(), usize::MAX)
+            .await
+            .unwrap()
+            .into()
+    }
+
     /// The body of an answer that must be 200.
     pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, body) = self.ask(path).await;

@@ -6,46 +6,44 @@
 
 use std::fmt::{self, Write};
 
+use super::each_stack;
 use crate::{
-    metrics::{Metric, Metrics},
-    tree::Tree,
+    metrics::{Measure, Metric},
+    tree::{Node, Tree},
 };
 
 /// Writes the self values of a tree, in its order; paths whose value is not positive have no line.
 ///
 /// # Errors
 /// Whatever `out` returns.
-pub fn write(tree: &Tree<Metrics>, metric: Metric, out: &mut impl Write) -> fmt::Result {
-    // The stack of the node before, and where each of its frames begins.
-    let mut line = String::new();
-    let mut begins: Vec<(usize, usize)> = Vec::new();
-    for (place, node) in tree.nodes.iter().enumerate() {
-        while begins
-            .last()
-            .is_some_and(|(above, _)| Some(*above) != node.parent)
-        {
-            line.truncate(begins.pop().map_or(0, |(_, begin)| begin));
+pub fn write<M: Measure>(tree: &Tree<M>, metric: Metric, out: &mut impl Write) -> fmt::Result {
+    let frames: Vec<String> = tree.nodes.iter().map(|node| frame(tree, node)).collect();
+    let mut result = Ok(());
+    each_stack(tree, |stack, node| {
+        let value = node.own.value(metric);
+        if value > 0 && result.is_ok() {
+            result = line(&frames, stack, value, out);
         }
-        begins.push((place, line.len()));
-        if node.parent.is_some() {
-            line.push(';');
-        }
-        let service = &node.frame.service;
-        if !service.is_empty()
-            && node
-                .parent
-                .is_none_or(|above| tree.nodes[above].frame.service != *service)
-        {
-            line.extend(service.chars().map(plain));
-            line.push_str(": ");
-        }
-        line.extend(node.frame.label.chars().map(plain));
-        let value = node.own.get(metric);
-        if value > 0 {
-            writeln!(out, "{line} {value}")?;
-        }
+    });
+    result
+}
+
+fn line(frames: &[String], stack: &[usize], value: i128, out: &mut impl Write) -> fmt::Result {
+    for (depth, place) in stack.iter().enumerate() {
+        out.write_str(if depth == 0 { "" } else { ";" })?;
+        out.write_str(&frames[*place])?;
     }
-    Ok(())
+    writeln!(out, " {value}")
+}
+
+fn frame<M>(tree: &Tree<M>, node: &Node<M>) -> String {
+    let above = node.parent.map(|above| &tree.nodes[above].frame.service);
+    let name = if above == Some(&node.frame.service) {
+        node.frame.label.to_string()
+    } else {
+        super::name(&node.frame)
+    };
+    name.chars().map(plain).collect()
 }
 
 fn plain(c: char) -> char {

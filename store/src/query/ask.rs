@@ -9,7 +9,7 @@ use super::{
     snapshot::Row,
     sql::Sql,
 };
-use crate::StoreError;
+use crate::{SeriesId, StoreError};
 
 /// What SQL can group by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub(crate) enum By<'a> {
     Nothing,
     Column(&'a Column),
     Path,
+    Series,
 }
 
 /// The value of a group.
@@ -26,6 +27,8 @@ pub enum Value {
     Text(String),
     /// A call path.
     Path(PathId),
+    /// Provider, model, service and so on together.
+    Series(SeriesId),
     /// No value, or nothing was grouped by. Sorts behind all others.
     Absent,
 }
@@ -87,6 +90,9 @@ impl<'a> Ask<'a> {
             By::Path => {
                 sql.push("f.path_id");
             }
+            By::Series => {
+                sql.push("f.series_id");
+            }
         }
     }
 
@@ -94,7 +100,7 @@ impl<'a> Ask<'a> {
     pub(crate) fn push_only(&self, sql: &mut Sql, source: Source) {
         let Some(only) = self.only else { return };
         match self.by {
-            By::Nothing => {}
+            By::Nothing | By::Series => {}
             By::Path => {
                 let ids = only.iter().filter_map(|value| match value {
                     Value::Path(id) => Some(&id.0[..]),
@@ -122,6 +128,7 @@ impl<'a> Ask<'a> {
         let value = match self.by {
             By::Nothing => Value::Absent,
             By::Path => Value::Path(PathId(row.id(1)?)),
+            By::Series => Value::Series(SeriesId(row.id(1)?)),
             By::Column(_) => row.maybe_text(1)?.into(),
         };
         Ok((row.int(0)?, value))
@@ -132,7 +139,7 @@ impl Value {
     pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Path(_) | Self::Absent => None,
+            Self::Path(_) | Self::Series(_) | Self::Absent => None,
         }
     }
 }

@@ -121,7 +121,7 @@ async fn by_value(
         Dimension::Tool => {
             let text = |value: &Value| match value {
                 Value::Text(label) => Some(label.clone()),
-                Value::Path(_) | Value::Absent => None,
+                Value::Path(_) | Value::Series(_) | Value::Absent => None,
             };
             let mut of_tools = filter.clone();
             of_tools.clauses.push(Clause::Tool(OneOf {

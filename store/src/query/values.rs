@@ -50,7 +50,7 @@ pub async fn values(
             let paths = std::mem::take(&mut all.paths);
             let is_wanted = |value: &Value| match value {
                 Value::Text(text) => wanted(text),
-                Value::Absent => false,
+                Value::Series(_) | Value::Absent => false,
                 Value::Path(id) => {
                     id.to_string() == part
                         || paths.get(*id).is_some_and(|path| wanted(&path.frame.label))
