@@ -5,7 +5,8 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
-    config::ServeConfig, db::DbConfig, demo::DemoConfig, import::ImportConfig, prices::PricesConfig,
+    config::ServeConfig, db::DbConfig, demo::DemoConfig, import::ImportConfig,
+    outbox::OutboxConfig, prices::PricesConfig,
 };
 
 /// Cost profiler for LLM applications, built on OpenTelemetry.
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Prices(PricesConfig),
     /// Look after the database
     Db(DbConfig),
+    /// Show, retry and drop what waits to be forwarded
+    Outbox(OutboxConfig),
     /// Send a month of a small company's traffic to a running costflame
     Demo(DemoConfig),
     /// Load OTLP files, as the Collector's file exporter writes them, into a running costflame

@@ -10,12 +10,16 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Command, ValueEnum};
+use costflame_collector::{forward::ForwardTable, size::parse_size};
 use costflame_store::FEWEST_CALL_DAYS;
 
 /// The file that is read when it exists in the working directory.
 const DEFAULT_FILE: &str = "costflame.toml";
+
+/// The key of destinations in it.
+const FORWARD: &str = "forward";
 
 /// Settings of the server.
 #[derive(Clone, Debug, Args)]
@@ -89,11 +93,11 @@ pub(crate) struct ServeConfig {
     pub(crate) settle_after: Option<Duration>,
 
     /// Largest OTLP request after decompression
-    #[arg(long, env = "COSTFLAME_MAX_REQUEST_BYTES", value_name = "SIZE", default_value = "64MiB", value_parser = size)]
+    #[arg(long, env = "COSTFLAME_MAX_REQUEST_BYTES", value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]
     pub(crate) max_request_bytes: usize,
 
     /// Decompressed bytes of all OTLP requests in flight; above it requests wait, then are asked to retry
-    #[arg(long, env = "COSTFLAME_MAX_IN_FLIGHT_BYTES", value_name = "SIZE", default_value = "96MiB", value_parser = size)]
+    #[arg(long, env = "COSTFLAME_MAX_IN_FLIGHT_BYTES", value_name = "SIZE", default_value = "96MiB", value_parser = parse_size)]
     pub(crate) max_in_flight_bytes: usize,
 
     /// Spans in one OTLP request; a larger request is refused
@@ -126,6 +130,10 @@ pub(crate) struct ServeConfig {
         default_value = "text"
     )]
     pub(crate) log_format: LogFormat,
+
+    /// Destinations of the file, `[[forward]]`; there are no flags for them.
+    #[arg(skip)]
+    pub(crate) forward: Vec<ForwardTable>,
 }
 
 /// How log lines look.
@@ -216,14 +224,18 @@ fn scheme_of(url: &str) -> &str {
         .map_or("no scheme", |(scheme, _)| scheme)
 }
 
-/// Puts the file's values in as defaults of the `serve` command and checks the environment's keys.
-pub(crate) fn with_file_and_environment(command: Command, named: Option<&Path>) -> Result<Command> {
+/// Puts the file's values in as defaults of the `serve` command, checks the environment's keys, and returns the file's
+/// `[[forward]]` tables.
+pub(crate) fn with_file_and_environment(
+    command: Command,
+    named: Option<&Path>,
+) -> Result<(Command, Vec<ForwardTable>)> {
     let keys = keys(&command);
     check_environment(&keys)?;
     let path = match named {
         Some(path) => path.to_owned(),
         None if Path::new(DEFAULT_FILE).exists() => PathBuf::from(DEFAULT_FILE),
-        None => return Ok(command),
+        None => return Ok((command, Vec::new())),
     };
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
@@ -231,10 +243,15 @@ pub(crate) fn with_file_and_environment(command: Command, named: Option<&Path>) 
         .parse()
         .with_context(|| format!("{} is not valid TOML", path.display()))?;
     let mut command = command;
+    let mut forward = Vec::new();
     for (key, value) in table {
+        if key == FORWARD {
+            forward = forward_tables(value).with_context(|| path.display().to_string())?;
+            continue;
+        }
         if !keys.contains(&key) || key == "config" {
             bail!(
-                "{}: unknown key `{key}`; known keys are: {}",
+                "{}: unknown key `{key}`; known keys are: {}, {FORWARD}",
                 path.display(),
                 keys.join(", ")
             );
@@ -253,7 +270,29 @@ pub(crate) fn with_file_and_environment(command: Command, named: Option<&Path>) 
             serve.mut_arg(&key, |arg| arg.default_value(text))
         });
     }
-    Ok(command)
+    Ok((command, forward))
+}
+
+/// Reads `[[forward]]`; errors name the key and no header.
+fn forward_tables(value: toml::Value) -> Result<Vec<ForwardTable>> {
+    let toml::Value::Array(tables) = value else {
+        bail!("`{FORWARD}` is a list: write [[{FORWARD}]]");
+    };
+    let mut read = Vec::new();
+    for (number, table) in tables.into_iter().enumerate() {
+        let key = format!("{FORWARD}[{number}]");
+        let headers = table.get("headers").map(|headers| {
+            headers
+                .as_table()
+                .is_some_and(|headers| headers.values().all(toml::Value::is_str))
+        });
+        if headers == Some(false) {
+            bail!("{key}.headers must be a table of texts");
+        }
+        let table: Result<ForwardTable, _> = table.try_into();
+        read.push(table.map_err(|error| anyhow!("{key}: {}", error.message()))?);
+    }
+    Ok(read)
 }
 
 /// Every key of the configuration, in the order of the struct.
@@ -289,26 +328,6 @@ fn check_environment(keys: &[String]) -> Result<()> {
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|_| "expected a time such as 500ms, 2s or 1m".to_owned())
-}
-
-fn size(text: &str) -> Result<usize, String> {
-    let (digits, unit) = text.split_at(
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len()),
-    );
-    let factor: usize = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err("expected a size such as 65536, 512KiB or 64MiB".to_owned()),
-    };
-    let number: usize = digits
-        .parse()
-        .map_err(|_| "expected a size such as 65536, 512KiB or 64MiB".to_owned())?;
-    number
-        .checked_mul(factor)
-        .ok_or_else(|| "the size does not fit this machine".to_owned())
 }
 
 #[cfg(test)]
@@ -369,11 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_times_name_what_they_expect() {
-        assert_eq!(size("64MiB"), Ok(64 << 20));
-        assert_eq!(size("1000"), Ok(1000));
-        assert!(size("64MB").unwrap_err().contains("64MiB"));
-        assert!(size("99999999999999GiB").is_err());
+    fn times_name_what_they_expect() {
         assert_eq!(duration("100ms"), Ok(Duration::from_millis(100)));
         assert!(duration("soon").unwrap_err().contains("500ms"));
     }

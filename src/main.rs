@@ -7,6 +7,7 @@ mod demo;
 mod figures;
 mod import;
 mod log;
+mod outbox;
 mod prices;
 mod serve;
 
@@ -18,10 +19,10 @@ use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let args = cli::with_default_command(std::env::args_os().collect());
-    let command =
-        match config::with_file_and_environment(Cli::command(), cli::config_path(&args).as_deref())
-        {
-            Ok(command) => command,
+    let file = cli::config_path(&args);
+    let (command, forward) =
+        match config::with_file_and_environment(Cli::command(), file.as_deref()) {
+            Ok(read) => read,
             Err(error) => return fail(&error),
         };
     let cli = match command
@@ -32,9 +33,13 @@ fn main() -> ExitCode {
         Err(error) => return answer(&error),
     };
     let result = match cli.command {
-        Command::Serve(config) => serve::run(&config),
+        Command::Serve(mut config) => {
+            config.forward = forward;
+            serve::run(&config)
+        }
         Command::Prices(config) => prices::run(&config),
         Command::Db(config) => db::run(&config),
+        Command::Outbox(config) => outbox::run(&config),
         Command::Demo(config) => demo::run(&config),
         Command::Import(config) => import::run(&config),
     };

@@ -2,10 +2,11 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use costflame_collector::{
     decode::Limits,
+    forward::{self, Destination, Forwarder},
     health::{self, Health},
     receive::ReceiverConfig,
     service::{Collector, Listeners},
@@ -40,15 +41,26 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     let (catalog, row) = prices::in_force(config.price_overrides.as_deref())?;
     let kept = store.put_catalog(&row).await;
     kept.context("cannot keep the price catalog")?;
+    let destinations = destinations(config, &[grpc.local_addr()?, http.local_addr()?])?;
     let signals = Signals::listen()?;
     let shutdown = CancellationToken::new();
     let mut registry = Registry::with_prefix("costflame");
+    let (after_root, after_quiet, at_most) = config.settle_times();
+    let forwarder = Forwarder::new(
+        Arc::clone(&store),
+        destinations,
+        after_root.min(after_quiet).min(at_most),
+        &mut registry,
+    )?;
     let collector = Collector::start(
         receiver_config(config),
         Arc::clone(&store),
         Arc::new(ArcSwap::new(catalog)),
+        forwarder.outgoing(),
         &mut registry,
     );
+    let delivered = CancellationToken::new();
+    let forwarding = forwarder.start(delivered.clone());
     let settled = CancellationToken::new();
     let settling = Settler::start(
         Arc::clone(&store),
@@ -88,6 +100,9 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     // What is not settled yet is settled by the next start, or by another collector.
     settled.cancel();
     settling.await.context("the settler ended badly")?;
+    // Nor is everything delivered: it waits in the outbox.
+    delivered.cancel();
+    forwarding.await.context("forwarding ended badly")?;
     // Readiness and metrics are answered until the last span is committed.
     ended.cancel();
     answering
@@ -96,6 +111,28 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         .context("the API ended badly")?;
     tracing::info!("everything received is committed; good bye");
     Ok(())
+}
+
+/// The destinations of the file and of the environment. None may lead back here.
+fn destinations(config: &ServeConfig, listeners: &[SocketAddr]) -> Result<Vec<Destination>> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let mut destinations = forward::destinations(config.forward.clone(), &variable)?;
+    let is_own = |destination: &Destination| {
+        listeners
+            .iter()
+            .any(|listener| destination.points_at(*listener))
+    };
+    if config.forward.is_empty() && destinations.iter().any(is_own) {
+        // Set for the programs that send here, as the banner says.
+        tracing::info!(
+            "OTEL_EXPORTER_OTLP_ENDPOINT leads to costflame itself: nothing is forwarded there"
+        );
+        destinations.clear();
+    }
+    if let Some(own) = destinations.iter().find(|destination| is_own(destination)) {
+        bail!("forward `{}` leads to costflame itself", own.name);
+    }
+    Ok(destinations)
 }
 
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {

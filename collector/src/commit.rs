@@ -10,7 +10,7 @@ mod salvage;
 
 use std::{sync::Arc, time::Duration};
 
-use costflame_store::{LandingRow, Store, StoreError};
+use costflame_store::{LandingRow, OutboxRow, Store, StoreError};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::JoinHandle,
@@ -30,15 +30,23 @@ const HEAP_PER_ROW: usize = 512;
 
 /// Where rows become durable: the store, or a double of it in tests.
 pub trait Landing: Send + Sync + 'static {
-    /// Commits all rows or none.
-    fn commit(&self, rows: &[LandingRow]) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Commits all rows and all requests to be forwarded, or nothing.
+    fn commit(
+        &self,
+        rows: &[LandingRow],
+        outbox: &[OutboxRow],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Asks whether a commit could work now.
     fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 impl Landing for Store {
-    fn commit(&self, rows: &[LandingRow]) -> impl Future<Output = Result<(), StoreError>> + Send {
-        Store::commit(self, rows, &[])
+    fn commit(
+        &self,
+        rows: &[LandingRow],
+        outbox: &[OutboxRow],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        Store::commit(self, rows, outbox)
     }
 
     fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send {
@@ -56,6 +64,8 @@ pub struct Committed {
 /// Rows of one request on their way, with their reservation and the one who waits.
 struct Part {
     rows: Vec<LandingRow>,
+    /// The request itself, to be forwarded.
+    outbox: Option<OutboxRow>,
     _room: Reservation,
     done: oneshot::Sender<Result<Committed, Refusal>>,
 }
@@ -145,14 +155,26 @@ impl Committer {
     /// # Errors
     /// [`Refusal::Busy`] when there was no room in time, [`Refusal::Unavailable`] when the database is down.
     pub async fn submit(&self, rows: Vec<LandingRow>) -> Result<Pending, Refusal> {
+        self.submit_with(rows, None).await
+    }
+
+    /// Queues rows together with the request they are from, which is to be forwarded.
+    ///
+    /// # Errors
+    /// As [`Committer::submit`].
+    pub async fn submit_with(
+        &self,
+        rows: Vec<LandingRow>,
+        outbox: Option<OutboxRow>,
+    ) -> Result<Pending, Refusal> {
         self.gate.admit()?;
-        let room = self
-            .room
-            .reserve(rows.len() * (size_of::<LandingRow>() + HEAP_PER_ROW))
-            .await?;
+        let bytes = rows.len() * (size_of::<LandingRow>() + HEAP_PER_ROW)
+            + outbox.as_ref().map_or(0, |request| request.body.len());
+        let room = self.room.reserve(bytes).await?;
         let (done, answer) = oneshot::channel();
         let part = Part {
             rows,
+            outbox,
             _room: room,
             done,
         };
@@ -228,18 +250,25 @@ impl<L: Landing> Shared<L> {
         if self.gate.admit().is_err() {
             return self.answer_all(batch);
         }
-        let lengths: Vec<usize> = batch.iter().map(|part| part.rows.len()).collect();
+        let lengths: Vec<(usize, usize)> = batch
+            .iter()
+            .map(|part| (part.rows.len(), part.outbox.iter().len()))
+            .collect();
         let rows: Vec<LandingRow> = batch
             .iter_mut()
             .flat_map(|part| std::mem::take(&mut part.rows))
             .collect();
+        let outbox: Vec<OutboxRow> = batch
+            .iter_mut()
+            .filter_map(|part| part.outbox.take())
+            .collect();
         let mut salvaged = vec![Ok(Committed::default()); batch.len()];
-        match self.commit(&rows).await {
+        match self.commit(&rows, &outbox).await {
             Ok(()) => {}
             Err(error) if !error.is_poison() => return self.fail(batch, &error),
             Err(error) => {
                 tracing::error!(%error, rows = rows.len(), "the database refuses rows; looking for them");
-                salvaged = self.salvage_each(&rows, &lengths).await;
+                salvaged = self.salvage_each(&rows, &outbox, &lengths).await;
             }
         }
         for (part, answer) in batch.into_iter().zip(salvaged) {
@@ -249,12 +278,12 @@ impl<L: Landing> Shared<L> {
     }
 
     /// One transaction, timed and bounded in time.
-    async fn commit(&self, rows: &[LandingRow]) -> Result<(), CommitError> {
-        if rows.is_empty() {
+    async fn commit(&self, rows: &[LandingRow], outbox: &[OutboxRow]) -> Result<(), CommitError> {
+        if rows.is_empty() && outbox.is_empty() {
             return Ok(());
         }
         let start = Instant::now();
-        let result = timeout(self.timeout, self.landing.commit(rows)).await;
+        let result = timeout(self.timeout, self.landing.commit(rows, outbox)).await;
         self.metrics
             .commit_tried(start.elapsed(), rows.len(), matches!(result, Ok(Ok(()))));
         match result {

@@ -3,17 +3,20 @@
 //! A request's way: [`receive`] reads it within bounds and answers it, [`decode`] walks its spans,
 //! a [`dialect`] recognises and prices each, and [`commit`] makes them durable, many requests in
 //! one transaction. The answer goes out after COMMIT, never before. Traces that have gone quiet are
-//! then put together ([`settle`]). [`service`] puts the parts together, [`health`] and [`metrics`]
+//! then put together ([`settle`]), and what was received goes on to other backends ([`forward`]). [`service`] puts the parts together, [`health`] and [`metrics`]
 //! show how they are.
 
 pub mod commit;
 pub mod decode;
 pub mod dialect;
+pub mod forward;
 pub mod health;
 pub mod metrics;
 pub mod receive;
 pub mod service;
 pub mod settle;
+pub mod size;
+mod time;
 
 pub use receive::{CommitConfig, ReceiverConfig};
 pub use service::{Collector, Listeners};

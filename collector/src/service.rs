@@ -11,6 +11,7 @@ use tonic_health::ServingStatus;
 
 use crate::{
     commit::{Committer, Landing},
+    forward::Outgoing,
     metrics::{Levels, Metrics},
     receive::{self, Receiver, ReceiverConfig},
 };
@@ -32,18 +33,22 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Starts group commit and registers the metrics. Must be called within a Tokio runtime.
+    /// Starts group commit and registers the metrics. What is received goes on to `outgoing`. Must be called within a
+    /// Tokio runtime.
     #[must_use]
     pub fn start(
         config: ReceiverConfig,
         store: Arc<impl Landing>,
         catalog: Arc<ArcSwap<Catalog>>,
+        outgoing: Arc<Outgoing>,
         registry: &mut Registry,
     ) -> Self {
         let metrics = Arc::new(Metrics::new(registry));
         let (committer, committing) = Committer::start(store, &config, metrics.clone());
         let (queue, gate) = (committer.room().clone(), committer.gate().clone());
-        let receiver = Arc::new(Receiver::new(&config, catalog, committer, metrics));
+        let receiver = Arc::new(Receiver::new(
+            &config, catalog, committer, outgoing, metrics,
+        ));
         let levels = Levels {
             bodies: receiver.budget().clone(),
             queue,

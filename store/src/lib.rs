@@ -2,7 +2,7 @@
 //!
 //! A span lands as a row ([`rows`]) in one transaction with a mark on its trace ([`Store::commit`]).
 //! When the trace is due, its marks are settled into calls, claims, traces and signed differences of
-//! the rollups, which are folded later. [`Store`] carries the contract of all of it; `sqlite` and
+//! the rollups, which are folded later. What is to be passed on lands beside it (`outbox`). [`Store`] carries the contract of all of it; `sqlite` and
 //! `postgres` are its two implementations, which only differ in how they execute statements.
 
 mod call_columns;
@@ -22,6 +22,7 @@ mod halves;
 mod landing;
 mod leases;
 mod measures;
+mod outbox;
 mod outcome;
 mod packed;
 mod plan;
@@ -48,9 +49,10 @@ pub use delta::TIERS;
 pub use error::{OLDEST_POSTGRES, StoreError};
 pub use forget::Forgotten;
 pub use measures::{COUNTS, Measures, SUMS};
+pub use outbox::{Delivery, Finish, Letter, Level, OutboxRow, Selection, Trimmed};
 pub use plan::Due;
 pub use retention::{Dropped, FEWEST_CALL_DAYS};
-pub use rows::{CatalogRow, LANES, LandingRow, Mark, MarkId, MarkPage, OutboxRow, TraceKey, lane};
+pub use rows::{CatalogRow, LANES, LandingRow, Mark, MarkId, MarkPage, TraceKey, lane};
 pub use series::{SeriesId, SeriesRow};
 pub use settle::{Lease, SettleReport};
 pub use status::Status;

@@ -43,25 +43,6 @@ impl AsRef<Span> for LandingRow {
     }
 }
 
-/// One received OTLP batch to be delivered further, as received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutboxRow {
-    /// The project.
-    pub project: i32,
-    /// When it was received, microseconds since 1970 UTC.
-    pub received_us: i64,
-    /// 0 = traces, 1 = logs, 2 = metrics.
-    pub signal: u8,
-    /// 0 = none, 1 = zstd.
-    pub codec: u8,
-    /// Spans, records or points in it.
-    pub items: u32,
-    /// The name of the destination in the configuration.
-    pub destination: String,
-    /// The OTLP request, compressed by `codec`.
-    pub body: Vec<u8>,
-}
-
 /// A trace of a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TraceKey {

@@ -15,7 +15,7 @@ pub struct Status {
     pub oldest_pending_us: Option<i64>,
     /// Differences not yet folded into rollups.
     pub unfolded: u64,
-    /// Batches waiting in the outbox.
+    /// Deliveries waiting in the outbox; a request has one per destination.
     pub outbox: u64,
     /// Collectors that hold lanes, with how many.
     pub owners: Vec<(String, u64)>,

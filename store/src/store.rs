@@ -1,6 +1,10 @@
 //! The contract of the database.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use costflame_profile::TraceId;
 use tokio::sync::Semaphore;
@@ -59,7 +63,7 @@ impl Default for Options {
 /// same span twice settles as once. Both databases give the same answers.
 #[derive(Clone, Debug)]
 pub struct Store {
-    backend: Backend,
+    pub(crate) backend: Backend,
     keep: Keep,
     /// Places of those who ask at the same time: who comes later waits for one without taking a
     /// connection, and a database that does not answer is noticed early.
@@ -67,7 +71,7 @@ pub struct Store {
 }
 
 #[derive(Clone, Debug)]
-enum Backend {
+pub(crate) enum Backend {
     Sqlite(Sqlite),
     Postgres(Postgres),
 }
@@ -81,6 +85,7 @@ macro_rules! dispatch {
         }
     };
 }
+pub(crate) use dispatch;
 
 impl Store {
     /// Opens `sqlite://PATH` (created if missing) or `postgres://…` and brings the schema up to
@@ -359,11 +364,41 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn extent(&self, project: i32) -> Result<Option<(i64, i64)>, StoreError> {
-        let mut snapshot = match &self.backend {
-            Backend::Sqlite(database) => query::Snapshot::of_sqlite(&database.reader).await?,
-            Backend::Postgres(database) => query::Snapshot::of_postgres(&database.pool).await?,
-        };
-        query::extent(&mut snapshot, project).await
+        query::extent(&mut self.reading().await?, project).await
+    }
+
+    /// Traces that wait to be settled, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn pending_traces(
+        &self,
+        limit: usize,
+    ) -> Result<HashSet<(i32, TraceId)>, StoreError> {
+        query::pending_traces(&mut self.reading().await?, limit).await
+    }
+
+    /// The calls of `settled` traces as they were settled, and those of `pending` ones as far as they show by
+    /// themselves. `days` are the first and last UTC day a call may start, in days since 1970.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn verdicts(
+        &self,
+        project: i32,
+        settled: &[TraceId],
+        pending: &[TraceId],
+        days: (i32, i32),
+    ) -> Result<HashMap<query::CallId, query::Verdict>, StoreError> {
+        query::verdicts(&mut self.reading().await?, project, settled, pending, days).await
+    }
+
+    /// One state of the database, apart from those who ask questions.
+    pub(crate) async fn reading(&self) -> Result<query::Snapshot, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(database) => query::Snapshot::of_sqlite(&database.reader).await,
+            Backend::Postgres(database) => query::Snapshot::of_postgres(&database.pool).await,
+        }
     }
 
     /// Writes landing rows alone, with nothing around them: what [`Store::commit`] is measured against.

@@ -1,6 +1,6 @@
 //! A batch with a row that the database will never take: keep everything else.
 
-use costflame_store::LandingRow;
+use costflame_store::{LandingRow, OutboxRow};
 
 use super::{Committed, Landing, Shared};
 use crate::receive::Refusal;
@@ -13,27 +13,32 @@ impl<L: Landing> Shared<L> {
     /// Commits part by part, so that a bad part costs no other one.
     pub(super) async fn salvage_each(
         &self,
-        rows: &[LandingRow],
-        lengths: &[usize],
+        mut rows: &[LandingRow],
+        mut outbox: &[OutboxRow],
+        lengths: &[(usize, usize)],
     ) -> Vec<Result<Committed, Refusal>> {
-        let mut rest = rows;
         let mut answers = Vec::with_capacity(lengths.len());
-        for length in lengths {
-            let (part, after) = rest.split_at(*length);
-            answers.push(self.salvage(part).await);
-            rest = after;
+        for (row_count, request_count) in lengths {
+            let (part, other_rows) = rows.split_at(*row_count);
+            let (request, other_requests) = outbox.split_at(*request_count);
+            answers.push(self.salvage(part, request).await);
+            (rows, outbox) = (other_rows, other_requests);
         }
         answers
     }
 
-    /// Commits by halves, down to the single bad row.
-    async fn salvage(&self, rows: &[LandingRow]) -> Result<Committed, Refusal> {
+    /// Commits by halves, down to the single bad row; then the request, which is acknowledged after it.
+    async fn salvage(
+        &self,
+        rows: &[LandingRow],
+        request: &[OutboxRow],
+    ) -> Result<Committed, Refusal> {
         let mut rejected = 0;
         let mut stack = vec![rows];
         let mut tries = 0;
         while let Some(part) = stack.pop() {
             tries += 1;
-            match self.commit(part).await {
+            match self.commit(part, &[]).await {
                 Ok(()) => {}
                 Err(error) if !error.is_poison() => return Err(self.gate.refusal()),
                 Err(error) if part.len() == 1 || tries >= MAX_TRIES => {
@@ -46,6 +51,13 @@ impl<L: Landing> Shared<L> {
                 }
             }
         }
-        Ok(Committed { rejected })
+        match self.commit(&[], request).await {
+            Ok(()) => Ok(Committed { rejected }),
+            Err(error) if !error.is_poison() => Err(self.gate.refusal()),
+            Err(error) => {
+                tracing::error!(%error, "the database refuses a request, which is not forwarded");
+                Ok(Committed { rejected })
+            }
+        }
     }
 }

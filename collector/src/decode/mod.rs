@@ -21,7 +21,7 @@ pub mod wire;
 
 pub use compression::{Encoding, InflateError, inflate};
 pub use event::event;
-pub use json::json_to_protobuf;
+pub use json::{json_to_protobuf, protobuf_to_json};
 pub use limits::Limits;
 pub use logs::walk_logs;
 pub use outcome::{Adjustment, DecodeError, Outcome, Reason};

@@ -127,7 +127,8 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    fn offset(&self) -> usize {
+    /// Where the unread rest begins in the request.
+    pub(crate) fn offset(&self) -> usize {
         self.end - self.rest.len()
     }
 
@@ -278,6 +279,11 @@ fn bad_wire_type(wire_type: u8, offset: usize) -> WireError {
 }
 
 impl<'a> Field<'a> {
+    /// Where its tag begins in the request.
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
     /// Whether this is a message, string, bytes or packed field.
     #[must_use]
     pub fn is_length_delimited(&self) -> bool {

@@ -1,12 +1,12 @@
 //! The core that both transports share: bytes to committed rows.
 
-use std::{borrow::Cow, num::NonZero, sync::Arc, thread, time::SystemTime};
+use std::{borrow::Cow, num::NonZero, sync::Arc, thread};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use costflame_pricing::Catalog;
 use costflame_profile::Signal;
-use costflame_store::LandingRow;
+use costflame_store::{LandingRow, OutboxRow};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::spawn_blocking,
@@ -21,7 +21,9 @@ use crate::{
     commit::{Committer, Pending},
     decode::{self, DecodeError, Encoding, InflateError, Limits, Outcome},
     dialect::Lander,
+    forward::Outgoing,
     metrics::Metrics,
+    time::now_us,
 };
 
 /// Rows handed to the committer at once. A request of more is committed while it is walked, so that
@@ -44,6 +46,7 @@ pub struct Accepted {
 pub struct Receiver {
     catalog: Arc<ArcSwap<Catalog>>,
     committer: Committer,
+    outgoing: Arc<Outgoing>,
     metrics: Arc<Metrics>,
     budget: Budget,
     limits: Arc<Limits>,
@@ -61,12 +64,13 @@ impl Accepted {
 }
 
 impl Receiver {
-    /// A receiver that prices by `catalog` and hands rows to `committer`.
+    /// A receiver that prices by `catalog` and hands rows, and requests for `outgoing`, to `committer`.
     #[must_use]
     pub fn new(
         config: &ReceiverConfig,
         catalog: Arc<ArcSwap<Catalog>>,
         committer: Committer,
+        outgoing: Arc<Outgoing>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let full = Refusal::Busy {
@@ -78,6 +82,7 @@ impl Receiver {
         Self {
             catalog,
             committer,
+            outgoing,
             metrics,
             budget: Budget::new(config.max_inflight_bytes, config.admission_wait, full),
             limits: Arc::new(config.limits()),
@@ -105,9 +110,17 @@ impl Receiver {
     /// Refuses before a body is read what would be refused after.
     ///
     /// # Errors
-    /// The database is down.
+    /// The database is down, or more waits to be forwarded than may.
     pub fn admit(&self) -> Result<(), Refusal> {
-        self.committer.admit()
+        self.committer.admit()?;
+        if self.outgoing.is_full() {
+            return Err(Refusal::Busy {
+                reason: "outbox_full",
+                what: "requests that wait to be forwarded",
+                retry_after: self.body_limits.retry_after,
+            });
+        }
+        Ok(())
     }
 
     /// Takes one request; returns when everything in it that can be kept is durable.
@@ -123,7 +136,7 @@ impl Receiver {
         match signal {
             Signal::Span => self.traces(message).await,
             Signal::Log => self.logs(message).await,
-            Signal::Metric => self.count(signal, "metrics", message).await,
+            Signal::Metric => self.points(message).await,
         }
     }
 
@@ -201,9 +214,10 @@ impl Receiver {
                 rows.add(|| Some(lander.land(resource, scope, span, PROJECT, received_us)));
             })
         };
-        let (outcome, landed) = self.land(message, walk).await?;
+        let count = |outcome: &Outcome| outcome.spans;
+        let (outcome, landed) = self.land(Signal::Span, message, walk, count).await?;
         self.metrics.walked(&outcome);
-        self.answer(&outcome, landed.pending).await
+        self.answer(&outcome, landed).await
     }
 
     /// Records that report a model call are kept like spans; the others are counted.
@@ -214,42 +228,68 @@ impl Receiver {
                 rows.add(|| lander.land_log(resource, scope, record, PROJECT, received_us));
             })
         };
-        let (records, landed) = self.land(message, walk).await?;
+        let (records, landed) = self
+            .land(Signal::Log, message, walk, |records| *records)
+            .await?;
         self.metrics
             .unused("logs", records.saturating_sub(landed.rows));
-        self.answer(&Outcome::default(), landed.pending).await
+        self.answer(&Outcome::default(), landed).await
     }
 
-    /// Walks a message on a worker and commits what it lands, chunk by chunk.
+    /// Metrics are read, counted and not used: usage that they sum is reported call by call elsewhere.
+    async fn points(&self, message: Held) -> Result<Accepted, Refusal> {
+        let walk = |body: &[u8], limits: &Limits, _: &mut Lander<'_>, _: &mut Rows| {
+            decode::count_records(Signal::Metric, body, limits)
+        };
+        let count = |points: &usize| *points as u64;
+        let (points, landed) = self.land(Signal::Metric, message, walk, count).await?;
+        self.metrics.unused("metrics", points as u64);
+        self.answer(&Outcome::default(), landed).await
+    }
+
+    /// Walks a message on a worker and commits what it lands, chunk by chunk; with the last chunk the message itself, if
+    /// it is to be forwarded. `count` says how many records there were.
     async fn land<T: Send + 'static>(
         &self,
+        signal: Signal,
         message: Held,
         walk: impl FnOnce(&[u8], &Limits, &mut Lander<'_>, &mut Rows) -> Result<T, DecodeError>
         + Send
         + 'static,
+        count: fn(&T) -> u64,
     ) -> Result<(T, Landed), Refusal> {
         let (chunks, mut walked) = mpsc::channel(1);
         let (limits, catalog) = (self.limits.clone(), self.catalog.load_full());
+        let outgoing = self.outgoing.clone();
         let walk = self.work(move || {
             let mut rows = Rows {
                 waiting: Vec::new(),
                 chunks,
             };
-            let result = walk(
-                &message.bytes,
-                &limits,
-                &mut Lander::new(&catalog),
-                &mut rows,
-            );
-            rows.send();
-            result
+            let body = &message.bytes;
+            let result = walk(body, &limits, &mut Lander::new(&catalog), &mut rows)?;
+            let mut request = None;
+            if outgoing.takes(signal) {
+                let packed = outgoing.pack(PROJECT, signal, body, count(&result), now_us());
+                request = Some(packed.map_err(|error| {
+                    tracing::error!(%error, "a request cannot be packed for forwarding");
+                    Refusal::Internal
+                })?);
+            }
+            rows.send(request);
+            Ok::<_, Refusal>(result)
         });
         let commit = async {
             let mut landed = Landed::default();
-            while let Some(rows) = walked.recv().await {
+            while let Some(Chunk { rows, request }) = walked.recv().await {
                 self.metrics.recognised(&rows);
                 landed.rows += rows.len() as u64;
-                landed.pending.push(self.committer.submit(rows).await?);
+                if request.is_some() {
+                    // What is refused after all is not forwarded.
+                    landed.wait().await?;
+                }
+                let pending = self.committer.submit_with(rows, request).await?;
+                landed.pending.push(pending);
             }
             // Nothing more comes, or nothing more is wanted: the walk ends either way.
             drop(walked);
@@ -259,11 +299,9 @@ impl Receiver {
         Ok((walked??, landed?))
     }
 
-    async fn answer(&self, outcome: &Outcome, pending: Vec<Pending>) -> Result<Accepted, Refusal> {
-        let mut poison = 0;
-        for part in pending {
-            poison += part.wait().await?.rejected;
-        }
+    async fn answer(&self, outcome: &Outcome, mut landed: Landed) -> Result<Accepted, Refusal> {
+        landed.wait().await?;
+        let poison = landed.poison;
         let (rejected, mut message) = outcome.partial_success().unwrap_or_default();
         if poison > 0 {
             self.metrics.poison(poison);
@@ -279,19 +317,6 @@ impl Receiver {
             rejected,
             message: bounded(&message).to_owned(),
         })
-    }
-
-    /// Metrics are read, counted and not used: usage that they sum is reported call by call elsewhere.
-    async fn count(
-        &self,
-        signal: Signal,
-        name: &'static str,
-        message: Held,
-    ) -> Result<Accepted, Refusal> {
-        let limits = self.limits.clone();
-        let count = move || decode::count_records(signal, &message.bytes, &limits);
-        self.metrics.unused(name, self.work(count).await?? as u64);
-        Ok(Accepted::default())
     }
 
     /// Runs work that takes more than a moment away from the threads that serve connections.
@@ -314,7 +339,13 @@ impl Receiver {
 /// Rows of one request on their way to the committer.
 struct Rows {
     waiting: Vec<LandingRow>,
-    chunks: mpsc::Sender<Vec<LandingRow>>,
+    chunks: mpsc::Sender<Chunk>,
+}
+
+/// Some of the rows, and with the last of them the request if it is to be forwarded.
+struct Chunk {
+    rows: Vec<LandingRow>,
+    request: Option<OutboxRow>,
 }
 
 impl Rows {
@@ -325,14 +356,15 @@ impl Rows {
         }
         self.waiting.extend(row());
         if self.waiting.len() == CHUNK_ROWS {
-            self.send();
+            self.send(None);
         }
     }
 
-    fn send(&mut self) {
-        if !self.waiting.is_empty() {
+    fn send(&mut self, request: Option<OutboxRow>) {
+        if !self.waiting.is_empty() || request.is_some() {
+            let rows = std::mem::take(&mut self.waiting);
             // When nobody takes them, the request has been refused already.
-            let _ = self.chunks.blocking_send(std::mem::take(&mut self.waiting));
+            let _ = self.chunks.blocking_send(Chunk { rows, request });
         }
     }
 }
@@ -342,6 +374,18 @@ impl Rows {
 struct Landed {
     rows: u64,
     pending: Vec<Pending>,
+    /// Rows that the database will never take, of parts that have been waited for.
+    poison: u64,
+}
+
+impl Landed {
+    /// Waits until everything handed over is durable.
+    async fn wait(&mut self) -> Result<(), Refusal> {
+        for part in self.pending.drain(..) {
+            self.poison += part.wait().await?.rejected;
+        }
+        Ok(())
+    }
 }
 
 /// The decompressed size that the sender claims, if the format has a place for it. A hint only.
@@ -358,12 +402,4 @@ fn declared_size(encoding: Encoding, packed: &[u8]) -> Option<usize> {
             usize::try_from(size).ok()
         }
     }
-}
-
-/// Microseconds since 1970 UTC.
-fn now_us() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

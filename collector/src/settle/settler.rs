@@ -1,9 +1,6 @@
 //! The task that owns lanes, watches their marks and settles the traces that are due.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use costflame_store::{Lease, MarkId, Store, StoreError};
 use tokio::{task::JoinHandle, time::Instant};
@@ -13,6 +10,7 @@ use super::{
     metrics::SettleMetrics,
     schedule::{Schedule, SettleTimes},
 };
+use crate::time::now_us;
 
 /// How long a lane stays ours without renewal: a dead collector's traces wait at most this long.
 const LEASE: Duration = Duration::from_secs(6);
@@ -196,12 +194,4 @@ impl Settler {
             tracing::warn!(%error, "lanes were not given back; they are free when their lease ends");
         }
     }
-}
-
-/// The collector's clock, microseconds since 1970 UTC.
-fn now_us() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

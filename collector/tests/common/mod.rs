@@ -11,9 +11,11 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use costflame_collector::{Collector, Listeners, ReceiverConfig, commit::Landing};
+use costflame_collector::{
+    Collector, Listeners, ReceiverConfig, commit::Landing, forward::Outgoing,
+};
 use costflame_pricing::Catalog;
-use costflame_store::{LandingRow, StoreError};
+use costflame_store::{LandingRow, OutboxRow, StoreError};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value},
@@ -40,6 +42,8 @@ pub enum Mode {
 pub struct Ledger {
     mode: Mutex<Mode>,
     transactions: Mutex<Vec<Vec<LandingRow>>>,
+    /// Requests to be forwarded.
+    pub outbox: Mutex<Vec<OutboxRow>>,
     /// A commit takes one permit and gives it back; tests hold them to keep commits waiting.
     pub turns: Semaphore,
     pub attempts: AtomicUsize,
@@ -50,6 +54,7 @@ impl Default for Ledger {
         Self {
             mode: Mutex::new(Mode::Works),
             transactions: Mutex::default(),
+            outbox: Mutex::default(),
             turns: Semaphore::new(64),
             attempts: AtomicUsize::new(0),
         }
@@ -84,7 +89,7 @@ impl Ledger {
 }
 
 impl Landing for Ledger {
-    async fn commit(&self, rows: &[LandingRow]) -> Result<(), StoreError> {
+    async fn commit(&self, rows: &[LandingRow], outbox: &[OutboxRow]) -> Result<(), StoreError> {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let _turn = self.turns.acquire().await.unwrap();
         match *self.mode.lock().unwrap() {
@@ -95,6 +100,7 @@ impl Landing for Ledger {
             _ => {}
         }
         self.transactions.lock().unwrap().push(rows.to_vec());
+        self.outbox.lock().unwrap().extend_from_slice(outbox);
         Ok(())
     }
 
@@ -122,8 +128,18 @@ pub async fn start(config: ReceiverConfig) -> Rig {
 
 /// Starts in front of any database.
 pub async fn start_before<L: Landing>(ledger: Arc<L>, config: ReceiverConfig) -> Rig<L> {
-    let mut registry = Registry::with_prefix("costflame");
-    let collector = Collector::start(config, ledger.clone(), catalog(), &mut registry);
+    let registry = Registry::with_prefix("costflame");
+    start_with(ledger, config, Arc::default(), registry).await
+}
+
+/// Starts with something to forward to.
+pub async fn start_with<L: Landing>(
+    ledger: Arc<L>,
+    config: ReceiverConfig,
+    outgoing: Arc<Outgoing>,
+    mut registry: Registry,
+) -> Rig<L> {
+    let collector = Collector::start(config, ledger.clone(), catalog(), outgoing, &mut registry);
     let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (grpc_addr, http_addr) = (grpc.local_addr().unwrap(), http.local_addr().unwrap());

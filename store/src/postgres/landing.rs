@@ -3,7 +3,7 @@
 use costflame_profile::Role;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::{Postgres, copy::CopyBuffer};
+use super::{Postgres, copy::CopyBuffer, outbox::insert_outbox};
 use crate::{
     LandingRow, OutboxRow, StoreError, TraceKey,
     guard::Guard,
@@ -140,23 +140,6 @@ fn encode_marks(marks: &[NewMark]) -> Vec<u8> {
         out.bool(mark.root_ended);
     }
     out.finish()
-}
-
-async fn insert_outbox(connection: &mut PgConnection, row: &OutboxRow) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO outbox (received_us, project_id, items, lane, signal, codec, destination, body) \
-         VALUES ($1, $2, $3, 0, $4, $5, $6, $7)",
-    )
-    .bind(row.received_us)
-    .bind(row.project)
-    .bind(row.items.cast_signed())
-    .bind(i16::from(row.signal))
-    .bind(i16::from(row.codec))
-    .bind(&row.destination)
-    .bind(&row.body)
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 /// Reads a row of [`landing_columns`].

@@ -7,6 +7,7 @@ mod landing;
 mod lanes;
 mod marks;
 mod misc;
+mod outbox;
 mod partitions;
 mod read;
 mod rollup;

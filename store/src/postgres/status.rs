@@ -21,7 +21,7 @@ impl Postgres {
         let row = sqlx::query(
             "SELECT (SELECT count(*) FROM (SELECT DISTINCT lane, project_id, trace_id FROM dirty) AS traces), \
              coalesce(sum(calls), 0), coalesce(sum(cost), 0)::text, min(received_us), \
-             (SELECT count(*) FROM rollup_deltas) + (SELECT count(*) FROM dim_deltas), (SELECT count(*) FROM outbox), \
+             (SELECT count(*) FROM rollup_deltas) + (SELECT count(*) FROM dim_deltas), (SELECT count(*) FROM deliveries WHERE dead_us IS NULL), \
              pg_database_size(current_database()) FROM dirty",
         )
         .fetch_one(guard.connection())

@@ -315,7 +315,7 @@ fn tags(json: Option<String>) -> Result<Vec<(Text, Text)>, StoreError> {
         .collect())
 }
 
-fn rule(stored: i64) -> Result<Option<Rule>, StoreError> {
+pub(super) fn rule(stored: i64) -> Result<Option<Rule>, StoreError> {
     let Some(place) = stored.checked_sub(1).filter(|place| *place >= 0) else {
         return Ok(None);
     };

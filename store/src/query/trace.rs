@@ -74,11 +74,11 @@ pub(crate) async fn landed(
     sql.push(" AND trace_id = ").bind(&trace.0[..]);
     sql.push(" AND project_id = ").bind(project);
     sql.push(" LIMIT ").bind(MAX_ROWS);
-    snapshot.all(sql, read).await
+    snapshot.all(sql, read_landed).await
 }
 
 /// In the order of [`landing_columns`].
-fn read(row: &Row) -> Result<LandingRow, StoreError> {
+pub(super) fn read_landed(row: &Row) -> Result<LandingRow, StoreError> {
     let int = |column: usize| -> Result<i32, StoreError> {
         i32::try_from(row.int(column)?).map_err(|error| StoreError::corrupt("number", error))
     };

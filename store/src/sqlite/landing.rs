@@ -8,6 +8,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 use super::{
     Sqlite,
     multi_row::{Insert, MultiRow},
+    outbox::insert_outbox,
 };
 use crate::{
     LandingRow, OutboxRow, StoreError, TraceKey,
@@ -30,9 +31,9 @@ impl Sqlite {
         let mut guard = Guard::begin(&self.writer, "BEGIN IMMEDIATE").await?;
         SPANS.insert(guard.connection(), rows, bind_span).await?;
         MARKS.insert(guard.connection(), &marks, bind_mark).await?;
-        OUTBOX
-            .insert(guard.connection(), outbox, bind_outbox)
-            .await?;
+        for row in outbox {
+            insert_outbox(guard.connection(), row).await?;
+        }
         guard.commit().await
     }
 
@@ -69,15 +70,6 @@ static MARKS: LazyLock<MultiRow> = LazyLock::new(|| {
         "dirty",
         "lane, project_id, trace_id, received_us, spans, calls, cost_hi, cost_lo, root_ended",
         9,
-        "",
-    )
-});
-
-static OUTBOX: LazyLock<MultiRow> = LazyLock::new(|| {
-    MultiRow::new(
-        "outbox",
-        "received_us, project_id, items, lane, signal, codec, destination, body",
-        8,
         "",
     )
 });
@@ -132,18 +124,6 @@ fn bind_mark(insert: Insert, mark: &NewMark) -> Insert {
         .bind(hi)
         .bind(lo)
         .bind(mark.root_ended)
-}
-
-fn bind_outbox(insert: Insert, row: &OutboxRow) -> Insert {
-    insert
-        .bind(row.received_us)
-        .bind(row.project)
-        .bind(row.items.cast_signed())
-        .bind(0)
-        .bind(row.signal)
-        .bind(row.codec)
-        .bind(row.destination.clone())
-        .bind(row.body.clone())
 }
 
 /// Reads a row of [`landing_columns`].

@@ -7,6 +7,7 @@ mod lanes;
 mod marks;
 mod misc;
 mod multi_row;
+mod outbox;
 mod read;
 mod rollup;
 mod session;

@@ -22,7 +22,7 @@ impl Sqlite {
         let row = sqlx::query(
             "SELECT (SELECT count(*) FROM (SELECT DISTINCT lane, project_id, trace_id FROM dirty)), \
              coalesce(sum(calls), 0), coalesce(sum(cost_hi), 0), coalesce(sum(cost_lo), 0), min(received_us), \
-             (SELECT count(*) FROM rollup_deltas) + (SELECT count(*) FROM dim_deltas), (SELECT count(*) FROM outbox), \
+             (SELECT count(*) FROM rollup_deltas) + (SELECT count(*) FROM dim_deltas), (SELECT count(*) FROM deliveries WHERE dead_us IS NULL), \
              (SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()) FROM dirty",
         )
         .fetch_one(&self.reader)

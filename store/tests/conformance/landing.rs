@@ -129,8 +129,9 @@ async fn commits_large_batches(db: Database) {
         signal: 0,
         codec: 1,
         items: 5000,
-        destination: "elsewhere".into(),
+        raw_bytes: 1_000_000,
         body: vec![0; 100_000],
+        deliveries: vec![("elsewhere".into(), 0)],
     };
     db.store
         .commit(&rows, &[outbox.clone(), outbox])

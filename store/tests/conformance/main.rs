@@ -9,6 +9,7 @@ mod election;
 mod history;
 mod horizon;
 mod landing;
+mod outbox;
 mod questions;
 mod retention;
 mod settle;

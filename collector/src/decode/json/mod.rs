@@ -5,12 +5,14 @@
 //! and the names of enum values. Unknown keys are ignored, `null` is the default value.
 
 mod message;
+mod print;
 mod scalar;
 mod writer;
 
 use costflame_profile::Signal;
 use serde::de::DeserializeSeed;
 
+pub use self::print::protobuf_to_json;
 use self::{message::MessageSeed, writer::Writer};
 use super::{Limits, outcome::DecodeError, records::request_of};
 

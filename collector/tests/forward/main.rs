@@ -1,0 +1,12 @@
+//! A receiver, a real database and real servers to forward to: what arrives, when, and what becomes of the rest.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod backend;
+#[path = "../common/mod.rs"]
+mod common;
+mod cost;
+mod pipeline;
+mod tls;
+mod trouble;
+mod wire;

@@ -1,0 +1,181 @@
+//! `costflame outbox …`: what waits to be forwarded, and what was refused for good.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use costflame_store::{Letter, Options, Selection, Store};
+
+/// Rows read at once.
+const PAGE: usize = 500;
+
+/// What to do, and with which database.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OutboxConfig {
+    #[command(subcommand)]
+    command: OutboxCommand,
+
+    /// `sqlite://PATH` or `postgres://…`
+    #[arg(
+        long,
+        global = true,
+        env = "COSTFLAME_DATABASE_URL",
+        value_name = "URL",
+        default_value = "sqlite://costflame.db"
+    )]
+    database_url: String,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum OutboxCommand {
+    /// Show what waits and what is dead, oldest first
+    List {
+        /// Only of this destination
+        #[arg(long, value_name = "NAME")]
+        destination: Option<String>,
+        /// Only dead letters
+        #[arg(long)]
+        dead: bool,
+        /// Rows at most
+        #[arg(long, value_name = "N", default_value = "100")]
+        limit: usize,
+    },
+    /// Let dead letters wait again, as if never tried
+    Retry(Which),
+    /// Delete dead letters, or with --waiting what waits
+    Drop {
+        #[command(flatten)]
+        which: Which,
+        /// Also what has not been refused
+        #[arg(long)]
+        waiting: bool,
+    },
+}
+
+/// Which letters.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = true)]
+struct Which {
+    /// By number, as listed
+    #[arg(long, value_name = "N")]
+    id: Vec<i64>,
+    /// Of this destination
+    #[arg(long, value_name = "NAME")]
+    destination: Option<String>,
+    /// All
+    #[arg(long, conflicts_with_all = ["id", "destination"])]
+    all: bool,
+}
+
+impl Which {
+    fn select(&self, dead: Option<bool>) -> Selection {
+        Selection {
+            ids: self.id.clone(),
+            destination: self.destination.clone(),
+            dead,
+        }
+    }
+}
+
+/// Runs one command.
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+pub(crate) fn run(config: &OutboxConfig) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let store = Store::connect(&config.database_url, &Options::default()).await;
+        let store = store.context("cannot open the database")?;
+        match &config.command {
+            OutboxCommand::List {
+                destination,
+                dead,
+                limit,
+            } => {
+                let selection = Selection {
+                    ids: Vec::new(),
+                    destination: destination.clone(),
+                    dead: dead.then_some(true),
+                };
+                list(&store, &selection, *limit).await
+            }
+            OutboxCommand::Retry(which) => {
+                let count = store.outbox_retry(&which.select(Some(true))).await?;
+                println!("{count} letters wait again");
+                Ok(())
+            }
+            OutboxCommand::Drop { which, waiting } => {
+                let dead = (!waiting).then_some(true);
+                let count = store.outbox_drop(&which.select(dead)).await?;
+                println!("{count} letters deleted");
+                Ok(())
+            }
+        }
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+async fn list(store: &Store, selection: &Selection, limit: usize) -> Result<()> {
+    let mut left = limit;
+    let mut after = 0;
+    println!("{}", HEAD);
+    while left > 0 {
+        let letters = store.outbox_list(selection, after, left.min(PAGE)).await?;
+        let Some(last) = letters.last() else { break };
+        after = last.id;
+        left -= letters.len();
+        for letter in &letters {
+            println!("{}", line(letter));
+        }
+    }
+    println!();
+    for level in store.outbox_levels().await? {
+        println!(
+            "{}: {} {}, {} bytes",
+            level.destination,
+            level.deliveries,
+            if level.dead { "dead" } else { "waiting" },
+            level.bytes
+        );
+    }
+    Ok(())
+}
+
+const HEAD: &str =
+    "      id  destination       signal     items      bytes  received          attempts  state";
+
+fn line(letter: &Letter) -> String {
+    let signal = ["traces", "logs", "metrics"]
+        .get(usize::from(letter.signal))
+        .unwrap_or(&"?");
+    let error = letter.error.as_deref().unwrap_or_default();
+    let state = match letter.dead_us {
+        Some(_) => format!("dead: {error}"),
+        None if error.is_empty() => "waiting".to_owned(),
+        None => format!("waiting: {error}"),
+    };
+    format!(
+        "{:>8}  {:<16}  {signal:<7}  {:>7}  {:>9}  {:<16}  {:>8}  {}",
+        letter.id,
+        letter.destination,
+        letter.items,
+        letter.bytes,
+        ago(letter.received_us),
+        letter.attempts,
+        one_line(&state)
+    )
+}
+
+/// An error is what a destination said: it must not write into the terminal.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+fn ago(time_us: i64) -> String {
+    let then = UNIX_EPOCH + Duration::from_micros(u64::try_from(time_us).unwrap_or_default());
+    let age = SystemTime::now().duration_since(then).unwrap_or_default();
+    format!(
+        "{} ago",
+        humantime::format_duration(Duration::from_secs(age.as_secs()))
+    )
+}

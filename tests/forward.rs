@@ -1,0 +1,270 @@
+//! Scenario: a destination goes away, flaps, refuses and hangs while clients send, and the server is killed with SIGKILL.
+//! Guarantee: every span that was acknowledged arrives, calls with their cost, in bounded memory, and senders notice nothing.
+
+mod support;
+
+use std::{
+    collections::{HashMap, HashSet},
+    io::Read as _,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::any};
+use costflame_bench::load::{Body, CALLS_PER_TRACE, SPANS_PER_TRACE};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value,
+};
+use prost::Message as _;
+use support::{Addresses, Server, costflame, output, wait_until};
+use tokio::net::TcpListener;
+
+const TRACES: u64 = 5;
+
+/// What the destination does.
+#[derive(Clone, Copy, PartialEq)]
+enum Mood {
+    Take,
+    Busy,
+    Refuse,
+    Hang,
+}
+
+/// A destination that remembers each span and its cost.
+#[derive(Clone)]
+struct Backend {
+    mood: Arc<Mutex<Mood>>,
+    /// By trace and span: the cost, if it carries one.
+    spans: Arc<Mutex<HashMap<(Vec<u8>, Vec<u8>), Option<f64>>>>,
+    url: String,
+}
+
+impl Backend {
+    async fn start(mood: Mood) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let backend = Self {
+            mood: Arc::new(Mutex::new(mood)),
+            spans: Arc::default(),
+            url: format!("http://{}", listener.local_addr().expect("bound")),
+        };
+        let router = Router::new()
+            .fallback(any(answer))
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .with_state(backend.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        backend
+    }
+
+    fn set(&self, mood: Mood) {
+        *self.mood.lock().expect("no panic") = mood;
+    }
+
+    fn count(&self) -> usize {
+        self.spans.lock().expect("no panic").len()
+    }
+}
+
+async fn answer(State(backend): State<Backend>, body: Bytes) -> StatusCode {
+    let mood = *backend.mood.lock().expect("no panic");
+    match mood {
+        Mood::Take => {}
+        Mood::Busy => return StatusCode::SERVICE_UNAVAILABLE,
+        Mood::Refuse => return StatusCode::BAD_REQUEST,
+        Mood::Hang => std::future::pending().await,
+    }
+    let mut inflated = Vec::new();
+    let mut decoder = flate2::read::GzDecoder::new(&*body);
+    decoder.read_to_end(&mut inflated).expect("gzip");
+    let request = ExportTraceServiceRequest::decode(&*inflated).expect("spans");
+    let mut known = backend.spans.lock().expect("no panic");
+    let scopes = request
+        .resource_spans
+        .into_iter()
+        .flat_map(|resource| resource.scope_spans);
+    for span in scopes.flat_map(|scope| scope.spans) {
+        let cost = span
+            .attributes
+            .iter()
+            .find(|one| one.key == "gen_ai.usage.cost");
+        let cost = cost.and_then(|cost| match cost.value.as_ref()?.value.as_ref()? {
+            Value::DoubleValue(cost) => Some(*cost),
+            _ => None,
+        });
+        known.insert((span.trace_id, span.span_id), cost);
+    }
+    StatusCode::OK
+}
+
+fn configure(folder: &Path, backend: &Backend, more: &str) {
+    let text = format!(
+        "settle_after = \"300ms\"\n[[forward]]\nname = \"backend\"\nendpoint = \"{}\"\ntimeout = \"1s\"\n{more}\n",
+        backend.url
+    );
+    std::fs::write(folder.join("costflame.toml"), text).expect("writable");
+}
+
+async fn send(client: &reqwest::Client, server: &Server, body: Vec<u8>) -> bool {
+    let request = client
+        .post(format!("{}/v1/traces", server.http))
+        .header("content-type", "application/x-protobuf");
+    match request.body(body).send().await {
+        Ok(answer) => answer.status() == 200,
+        Err(_) => false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_arrives_once_the_destination_is_back() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let backend = Backend::start(Mood::Take).await;
+    configure(folder.path(), &backend, "");
+    let addresses = Addresses::free();
+    let mut server = Server::start_with(folder.path(), "sqlite://c.db", &addresses, &[]);
+    let client = reqwest::Client::new();
+    let body = Body::new(5, TRACES, 1_795_388_725_000_000_000);
+    let mut acknowledged = Vec::new();
+    let start = Instant::now();
+    let mut slowest = Duration::ZERO;
+    let mut killed = false;
+    for round in 1.. {
+        // 20 s in which the destination is there for 4.
+        let second = start.elapsed().as_secs();
+        backend.set(match second {
+            0..2 | 10..12 => Mood::Take,
+            2..6 | 12..16 => Mood::Busy,
+            _ => Mood::Hang,
+        });
+        if second >= 20 {
+            break;
+        }
+        if second == 14 && !killed {
+            killed = true;
+            server.kill();
+            server = Server::start_with(folder.path(), "sqlite://c.db", &addresses, &[]);
+        }
+        let before = Instant::now();
+        if send(&client, &server, body.stamped(round)).await {
+            slowest = slowest.max(before.elapsed());
+            acknowledged.push(round);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(acknowledged.len() > 50, "{} requests", acknowledged.len());
+    assert!(
+        slowest < Duration::from_secs(5),
+        "no sender waited for the destination: {slowest:?}"
+    );
+    let peak = server.peak_resident_bytes();
+    assert!(peak < 400 << 20, "{peak} bytes");
+
+    backend.set(Mood::Take);
+    let expected: HashSet<_> = acknowledged
+        .iter()
+        .flat_map(|round| body.trace_ids(*round))
+        .map(|trace| trace.to_vec())
+        .collect();
+    wait_until("everything has arrived", || {
+        let spans = backend.spans.lock().expect("no panic");
+        let here = spans
+            .keys()
+            .filter(|(trace, _)| expected.contains(trace))
+            .count();
+        (here == expected.len() * SPANS_PER_TRACE).then_some(())
+    });
+    let spans = backend.spans.lock().expect("no panic");
+    let priced = spans
+        .iter()
+        .filter(|((trace, _), cost)| expected.contains(trace) && cost.is_some());
+    assert_eq!(priced.count(), expected.len() * CALLS_PER_TRACE);
+    drop(spans);
+    assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_listed_retried_and_dropped() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let backend = Backend::start(Mood::Refuse).await;
+    configure(folder.path(), &backend, "enrich = \"off\"");
+    let server = Server::start(folder.path(), "sqlite://c.db");
+    let client = reqwest::Client::new();
+    let body = Body::new(5, 1, 1_795_388_725_000_000_000);
+    for round in [1, 2] {
+        assert!(send(&client, &server, body.stamped(round)).await);
+    }
+    let outbox = |args: &[&str]| {
+        let mut command = costflame(folder.path());
+        command
+            .arg("outbox")
+            .args(args)
+            .args(["--database-url", "sqlite://c.db"]);
+        let (code, out, err) = output(&mut command);
+        assert_eq!(code, Some(0), "{err}");
+        out
+    };
+    let listed = wait_until("both are dead", || {
+        let listed = outbox(&["list", "--dead"]);
+        (listed.matches("HTTP 400").count() == 2).then_some(listed)
+    });
+    assert!(listed.contains("backend: 2 dead"), "{listed}");
+    let id = listed
+        .lines()
+        .nth(1)
+        .and_then(|line| line.split_whitespace().next());
+    assert!(outbox(&["drop", "--id", id.expect("a row")]).contains("1 letters deleted"));
+
+    backend.set(Mood::Take);
+    assert!(outbox(&["retry", "--all"]).contains("1 letters wait again"));
+    wait_until("it has arrived", || {
+        (backend.count() == SPANS_PER_TRACE).then_some(())
+    });
+    let empty = wait_until("nothing is left", || {
+        let listed = outbox(&["list"]);
+        (!listed.contains("backend")).then_some(listed)
+    });
+    assert!(!empty.contains("traces"), "{empty}");
+    let (code, _, err) = output(costflame(folder.path()).args(["outbox", "drop"]));
+    assert!(code == Some(1) && err.contains("--all"), "{err}");
+}
+
+#[test]
+fn mistakes_in_destinations_are_one_sentence() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let fails = |text: &str, args: &[&str]| {
+        std::fs::write(folder.path().join("costflame.toml"), text).expect("writable");
+        let mut command = costflame(folder.path());
+        let (code, _, err) = output(command.args(args));
+        assert_eq!((code, err.trim().lines().count()), (Some(1), 1), "{err}");
+        err
+    };
+    let err = fails("[[forward]]\nname = \"a\"\nendpont = \"x\"", &[]);
+    assert!(
+        err.contains("forward[0]") && err.contains("endpont"),
+        "{err}"
+    );
+    let err = fails("[[forward]]\nname = \"a\"\nendpoint = \"b:1\"", &[]);
+    assert!(err.contains("forward[0].endpoint"), "{err}");
+    let err = fails(
+        "[[forward]]\nname = \"a\"\nendpoint = \"http://b\"\nheaders = \"Bearer hunter2\"",
+        &[],
+    );
+    assert!(
+        err.contains("forward[0].headers") && !err.contains("hunter2"),
+        "{err}"
+    );
+    let at = Addresses::free();
+    let own = format!(
+        "[[forward]]\nname = \"a\"\nendpoint = \"http://localhost:{}\"",
+        at.http.rsplit(':').next().expect("a port")
+    );
+    let args = [
+        "--otlp-http-addr",
+        &at.http,
+        "--otlp-grpc-addr",
+        &at.grpc,
+        "--http-addr",
+        &at.api,
+    ];
+    let err = fails(&own, &args);
+    assert!(err.contains("leads to costflame itself"), "{err}");
+}
