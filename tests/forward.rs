@@ -104,7 +104,7 @@ fn configure(folder: &Path, backend: &Backend, more: &str) {
     std::fs::write(folder.join("costflame.toml"), text).expect("writable");
 }
 
-async fn send(client: &reqwest::Client, server: &Server, body: Vec<u8>) -> bool {
+async fn send(client: &reqwest::Client, server: &Server, body: Bytes) -> bool {
     let request = client
         .post(format!("{}/v1/traces", server.http))
         .header("content-type", "application/x-protobuf");

@@ -1,6 +1,7 @@
 //! A receiver, a real database and real servers to forward to: what arrives, when, and what becomes of the rest.
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
+#![allow(unreachable_pub)] // a test program
 
 mod backend;
 #[path = "../common/mod.rs"]
