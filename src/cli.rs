@@ -5,8 +5,13 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
-    config::ServeConfig, db::DbConfig, demo::DemoConfig, import::ImportConfig,
-    outbox::OutboxConfig, prices::PricesConfig,
+    config::ServeConfig,
+    db::DbConfig,
+    demo::DemoConfig,
+    import::ImportConfig,
+    outbox::OutboxConfig,
+    prices::PricesConfig,
+    report::{DiffConfig, ReportConfig},
 };
 
 /// Cost profiler for LLM applications, built on OpenTelemetry.
@@ -24,6 +29,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Receive OTLP, price every model call, keep it, answer the API
     Serve(Box<ServeConfig>),
+    /// Show what was spent, and by whom
+    Report(ReportConfig),
+    /// Show what changed, and fail when it is too much
+    Diff(DiffConfig),
     /// Show the prices in force, and compare catalogs
     Prices(PricesConfig),
     /// Look after the database

@@ -9,6 +9,7 @@ mod import;
 mod log;
 mod outbox;
 mod prices;
+mod report;
 mod serve;
 
 use std::process::ExitCode;
@@ -32,18 +33,21 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return answer(&error),
     };
+    let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
         Command::Serve(mut config) => {
             config.forward = forward;
-            serve::run(&config)
+            serve::run(&config).map(done)
         }
-        Command::Prices(config) => prices::run(&config),
-        Command::Db(config) => db::run(&config),
-        Command::Outbox(config) => outbox::run(&config),
-        Command::Demo(config) => demo::run(&config),
-        Command::Import(config) => import::run(&config),
+        Command::Report(config) => report::report(&config).map(done),
+        Command::Diff(config) => report::diff(&config),
+        Command::Prices(config) => prices::run(&config).map(done),
+        Command::Db(config) => db::run(&config).map(done),
+        Command::Outbox(config) => outbox::run(&config).map(done),
+        Command::Demo(config) => demo::run(&config).map(done),
+        Command::Import(config) => import::run(&config).map(done),
     };
-    result.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+    result.unwrap_or_else(|error| fail(&error))
 }
 
 /// Help and version go to standard output with code 0, mistakes to standard error with code 1.

@@ -9,6 +9,7 @@ mod export;
 mod flamegraph;
 mod health;
 mod layers;
+mod movers;
 mod receipt;
 mod shapes;
 mod span_tree;
@@ -57,6 +58,7 @@ fn endpoints() -> OpenApiRouter<ApiState> {
         .routes(routes!(breakdown::breakdown))
         .routes(routes!(timeseries::timeseries))
         .routes(routes!(flamegraph::flamegraph))
+        .routes(routes!(movers::movers))
         .routes(routes!(export::flamegraph::flamegraph))
         .routes(routes!(export::lists::calls))
         .routes(routes!(export::lists::traces))

@@ -186,6 +186,10 @@ async fn answers_stay_as_they_are() {
             "flamegraph_pruned",
             format!("/flamegraph?max_nodes=3&metric=calls&{day}"),
         ),
+        (
+            "movers",
+            format!("/movers?by=path&base.model=gpt-4o&limit=2&{day}"),
+        ),
         ("traces", format!("/traces?{day}")),
         ("trace", format!("/traces/{}", "11".repeat(16))),
         ("calls", format!("/calls?limit=3&{day}")),
