@@ -9,8 +9,10 @@ use opentelemetry::trace::FutureExt;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
-use serde_json::Value;
-use support::{PATIENCE, Server};
+use support::{
+    Server,
+    api::{ALL_TIME, get, settled_calls},
+};
 
 const OPENAI: &str = r#"{"id":"chatcmpl-e2e","model":"gpt-4o-2024-08-06","choices":[{"message":{"content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1200,"completion_tokens":80,"total_tokens":1280,"prompt_tokens_details":{"cached_tokens":1024}}}"#;
 const ANTHROPIC: [&str; 2] = [
@@ -83,37 +85,6 @@ async fn program(genai: &GenAi, address: &str) {
     agent.end();
 }
 
-async fn get(server: &Server, path: &str) -> Value {
-    let body = reqwest::get(format!("{}/api/v1/{path}", server.api))
-        .await
-        .expect("an answer")
-        .bytes()
-        .await
-        .expect("a body");
-    serde_json::from_slice(&body).expect("JSON")
-}
-
-/// The calls of the last hour, once as many are settled.
-async fn settled_calls(server: &Server, count: usize) -> Vec<Value> {
-    let settled = async {
-        loop {
-            let answer = get(
-                server,
-                "calls?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z",
-            )
-            .await;
-            let calls = answer["calls"].as_array().expect("calls").clone();
-            if calls.len() == count {
-                return calls;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, settled)
-        .await
-        .expect("the calls settle")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instrumented_program_is_billed_exactly() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -163,18 +134,10 @@ async fn an_instrumented_program_is_billed_exactly() {
         assert_eq!(call["counted"], true, "{call:#}");
         assert_eq!(call["flags"], serde_json::json!([]), "{call:#}");
     }
-    let by_feature = get(
-        &server,
-        "breakdown?by=feature&from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z",
-    )
-    .await;
+    let by_feature = get(&server, &format!("breakdown?by=feature&{ALL_TIME}")).await;
     assert_eq!(by_feature["rows"][0]["value"], "search", "{by_feature:#}");
     assert_eq!(by_feature["rows"][0]["cost_usd"], "0.005205");
-    let flames = get(
-        &server,
-        "flamegraph?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z",
-    )
-    .await;
+    let flames = get(&server, &format!("flamegraph?{ALL_TIME}")).await;
     let labels: Vec<&str> = flames["frames"]
         .as_array()
         .expect("frames")

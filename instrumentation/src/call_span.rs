@@ -21,7 +21,7 @@ struct Live {
     begun: Begun,
     kind: CallKind,
     usage: Usage,
-    response_model: Option<StringValue>,
+    has_response_model: bool,
     finish_reasons: Vec<StringValue>,
     attributes: Vec<KeyValue>,
     error: Option<StringValue>,
@@ -38,9 +38,9 @@ impl CallSpan {
                 begun,
                 kind,
                 usage: Usage::default(),
-                response_model: None,
+                has_response_model: false,
                 finish_reasons: Vec::new(),
-                attributes: Vec::new(),
+                attributes: Vec::with_capacity(12),
                 error: None,
                 last_chunk: None,
             })
@@ -63,12 +63,13 @@ impl CallSpan {
     /// The model that really answered.
     pub fn response_model(&mut self, model: impl Into<StringValue>) -> &mut Self {
         if let Some(live) = &mut self.0 {
-            if live.response_model.is_none() {
-                let model = draft::shared(model.into());
-                let attribute = KeyValue::new(names::RESPONSE_MODEL, model.clone());
-                live.begun.labels.push(attribute.clone());
+            if !live.has_response_model {
+                let attribute = KeyValue::new(names::RESPONSE_MODEL, model.into());
+                if live.begun.active.metrics.listened() {
+                    live.begun.labels.push(attribute.clone());
+                }
                 live.attributes.push(attribute);
-                live.response_model = Some(model);
+                live.has_response_model = true;
             }
         }
         self

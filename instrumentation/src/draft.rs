@@ -25,7 +25,6 @@ pub(crate) struct Draft {
 pub(crate) struct Begun {
     pub(crate) active: Arc<Active>,
     pub(crate) context: Context,
-    pub(crate) name: Arc<str>,
     pub(crate) at: Instant,
     /// Labels of the metrics.
     pub(crate) labels: Vec<KeyValue>,
@@ -37,13 +36,19 @@ impl Draft {
         let Some(active) = genai.active() else {
             return Self::default();
         };
-        let mut attributes = Vec::with_capacity(16);
+        // Room for what the end will add: the SDK keeps this very vector.
+        let mut attributes = Vec::with_capacity(24);
         attributes.push(KeyValue::new(names::OPERATION_NAME, operation));
+        let labels = match active.metrics.listened() {
+            true => Vec::with_capacity(12),
+            false => Vec::new(),
+        };
         Self {
             active: Some(Arc::clone(active)),
             operation,
             kind: Some(kind),
             attributes,
+            labels,
             ..Self::default()
         }
     }
@@ -73,7 +78,7 @@ impl Draft {
         if self.active.is_none() {
             return;
         }
-        self.label(names::SERVER_ADDRESS, shared(address.into()));
+        self.label(names::SERVER_ADDRESS, address.into());
         self.label(names::SERVER_PORT, i64::from(port));
     }
 
@@ -127,13 +132,34 @@ impl Draft {
     /// An attribute that is a label of the metrics as well.
     pub(crate) fn label(&mut self, key: &'static str, value: impl Into<Value>) {
         let label = KeyValue::new(key, value);
-        self.labels.push(label.clone());
+        if self.is_measured() {
+            self.labels.push(label.clone());
+        }
         self.attributes.push(label);
     }
 
     /// A label of the metrics that is an attribute already, or none.
     pub(crate) fn label_only(&mut self, key: &'static str, value: impl Into<Value>) {
-        self.labels.push(KeyValue::new(key, value));
+        if self.is_measured() {
+            self.labels.push(KeyValue::new(key, value));
+        }
+    }
+
+    fn is_measured(&self) -> bool {
+        let active = self.active.as_ref();
+        active.is_some_and(|active| active.metrics.listened())
+    }
+
+    /// An attribute that the latest conventions have for remote operations only.
+    pub(crate) fn set_if_remote(&mut self, key: &'static str, value: StringValue) {
+        let Some(active) = &self.active else { return };
+        if active.conventions.older() || !self.is_internal() {
+            self.set(key, value);
+        }
+    }
+
+    pub(crate) fn is_internal(&self) -> bool {
+        self.kind == Some(SpanKind::Internal)
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -154,18 +180,23 @@ impl Draft {
         self.parent.clone().unwrap_or_else(Context::current)
     }
 
+    /// The name of the span.
+    pub(crate) fn name(&self) -> String {
+        match &self.subject {
+            Some(subject) => [self.operation, " ", subject.as_str()].concat(),
+            None => self.operation.to_owned(),
+        }
+    }
+
     pub(crate) fn start(mut self) -> Option<Begun> {
+        let name = self.name();
         let active = self.active.take()?;
-        let parent = self.parent();
+        let parent = self.parent.take().unwrap_or_else(Context::current);
         self.attributes.extend(attribution::attributes(&parent));
-        let name: Arc<str> = match &self.subject {
-            Some(subject) => format!("{} {subject}", self.operation).into(),
-            None => self.operation.into(),
-        };
         let builder = SpanBuilder {
             span_kind: self.kind,
             attributes: Some(self.attributes),
-            ..SpanBuilder::from_name(name.to_string())
+            ..SpanBuilder::from_name(name)
         };
         let span = active
             .tracer
@@ -174,7 +205,6 @@ impl Draft {
         Some(Begun {
             recording: context.span().is_recording(),
             context,
-            name,
             at: Instant::now(),
             labels: self.labels,
             active,

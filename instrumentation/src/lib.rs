@@ -73,6 +73,7 @@
 //! | `reqwest` | `GenAiMiddleware` for `reqwest-middleware`, and `GenAiLayer` around a `reqwest::Client` |
 //! | `tower` | `GenAiLayer` for clients made of `tower` services |
 //! | `async-openai` | `AsyncOpenAi`, the service that makes an `async-openai` client visible |
+//! | `http` | `HttpCalls::start`, the way in for any other HTTP client; part of the three above |
 //! | `setup` | `setup` and `AttributionProcessor`; the one place that needs the OpenTelemetry SDK |
 //!
 //! # Counting
@@ -90,12 +91,15 @@
 //! # Never in the way
 //!
 //! Nothing here panics, blocks or fails a call. A call that is dropped halfway still ends its span. What could not be
-//! read says so, in the attribute `costflame.instrumentation.unread`, and is counted by a metric of that name.
+//! read says so, in the attribute `costflame.instrumentation.unread`, and is counted by a metric of that name. With `setup`,
+//! spans that a full queue drops or a receiver refuses are counted by `Telemetry::undelivered`, and nobody waits for them.
 
 mod attribution;
 mod call;
 mod call_span;
 mod conventions;
+#[cfg(feature = "setup")]
+mod delivery;
 mod draft;
 mod genai;
 #[cfg(feature = "http")]
@@ -122,7 +126,7 @@ pub use http::GenAiMiddleware;
 #[cfg(feature = "tower")]
 pub use http::{GenAiLayer, GenAiService, ResponseFuture};
 #[cfg(feature = "http")]
-pub use http::{HttpCalls, ObservedBody};
+pub use http::{HttpCall, HttpCalls, ObservedBody};
 pub use provider::Provider;
 #[cfg(feature = "setup")]
 pub use setup::{AttributionProcessor, SetupError, Telemetry, setup};

@@ -49,6 +49,7 @@ pub(crate) struct Metrics {
     latest: Option<Latest>,
     unread: Arc<[AtomicU64; UNREAD_REASONS.len()]>,
     _unread: ObservableCounter<u64>,
+    listened: bool,
 }
 
 struct Older {
@@ -96,12 +97,16 @@ pub(crate) enum CallKind {
     Rerank,
 }
 
+/// How often an agent called models and tools.
+pub(crate) struct AgentCalls {
+    pub(crate) inference: u64,
+    pub(crate) tools: u64,
+}
+
 /// What an agent, tool or workflow did.
 pub(crate) enum Work {
-    Agent {
-        inference_calls: u64,
-        tool_calls: u64,
-    },
+    /// What it called is known of an agent of this process.
+    Agent(Option<AgentCalls>),
     Tool,
     Workflow,
     Other,
@@ -127,14 +132,16 @@ impl Metrics {
         Self {
             older: Older::new(meter),
             latest: conventions.latest().then(|| Latest::new(meter)),
+            // A provider has kept the callback; without one it is gone by now.
+            listened: Arc::strong_count(&unread) > 1,
             unread,
             _unread: counter,
         }
     }
 
-    /// Whether a provider kept the callback above: without one it is gone by now.
+    /// Whether there is a provider.
     pub(crate) fn listened(&self) -> bool {
-        Arc::strong_count(&self.unread) > 1
+        self.listened
     }
 
     #[cfg_attr(
@@ -148,6 +155,9 @@ impl Metrics {
     }
 
     pub(crate) fn call(&self, measured: Measured<'_>) {
+        if !self.listened {
+            return;
+        }
         let Measured { usage, .. } = measured;
         let mut labels = measured.labels;
         if let Some(latest) = &self.latest {
@@ -163,6 +173,9 @@ impl Metrics {
 
     /// The first chunk of a stream, seconds after the request.
     pub(crate) fn first_chunk(&self, seconds: f64, labels: &[KeyValue]) {
+        if !self.listened {
+            return;
+        }
         self.older.first_chunk.record(seconds, labels);
         if let Some(latest) = &self.latest {
             latest.first_chunk.record(seconds, labels);
@@ -171,6 +184,9 @@ impl Metrics {
 
     /// Any later chunk, seconds after the one before.
     pub(crate) fn next_chunk(&self, seconds: f64, labels: &[KeyValue]) {
+        if !self.listened {
+            return;
+        }
         self.older.per_chunk.record(seconds, labels);
         if let Some(latest) = &self.latest {
             latest.per_chunk.record(seconds, labels);
@@ -178,20 +194,26 @@ impl Metrics {
     }
 
     pub(crate) fn work(&self, work: &Work, seconds: f64, labels: &[KeyValue]) {
+        if !self.listened {
+            return;
+        }
         let Some(latest) = &self.latest else { return };
         match work {
-            Work::Agent {
-                inference_calls,
-                tool_calls,
-            } => {
-                latest.agent_duration.record(seconds, labels);
-                let name: Vec<KeyValue> = labels
-                    .iter()
-                    .filter(|label| label.key.as_str() == names::AGENT_NAME)
-                    .cloned()
-                    .collect();
-                latest.agent_inference_calls.record(*inference_calls, &name);
-                latest.agent_tool_calls.record(*tool_calls, &name);
+            Work::Agent(calls) => {
+                let only = |keys: &[&str]| -> Vec<KeyValue> {
+                    let known = labels.iter();
+                    known
+                        .filter(|label| keys.contains(&label.key.as_str()))
+                        .cloned()
+                        .collect()
+                };
+                let keys = [names::AGENT_NAME, names::REQUEST_MODEL, names::ERROR_TYPE];
+                latest.agent_duration.record(seconds, &only(&keys));
+                if let Some(calls) = calls {
+                    let name = only(&[names::AGENT_NAME]);
+                    latest.agent_inference_calls.record(calls.inference, &name);
+                    latest.agent_tool_calls.record(calls.tools, &name);
+                }
             }
             Work::Tool => latest.tool_duration.record(seconds, labels),
             Work::Workflow => latest.workflow_duration.record(seconds, labels),

@@ -102,3 +102,6 @@ pub(crate) const TAG_PREFIX: &str = "costflame.tag.";
 pub(crate) const PATH: &str = "costflame.path";
 /// Why the usage of a call is not known or not whole, on its span and in the counter of the same name.
 pub(crate) const UNREAD: &str = "costflame.instrumentation.unread";
+/// Spans that no receiver has taken.
+#[cfg(feature = "setup")]
+pub(crate) const UNDELIVERED: &str = "costflame.instrumentation.undelivered";

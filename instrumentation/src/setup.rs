@@ -1,9 +1,10 @@
 //! A whole pipeline in one call, for programs that have none.
 
-use std::{env, process};
+use std::{env, process, sync::Arc};
 
 use opentelemetry::{
-    Context, KeyValue, global, propagation::TextMapCompositePropagator, trace::TracerProvider,
+    Context, KeyValue, global, metrics::MeterProvider, propagation::TextMapCompositePropagator,
+    trace::TracerProvider,
 };
 use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter};
 use opentelemetry_sdk::{
@@ -11,7 +12,7 @@ use opentelemetry_sdk::{
     error::{OTelSdkError, OTelSdkResult},
     metrics::SdkMeterProvider,
     propagation::{BaggagePropagator, TraceContextPropagator},
-    trace::{SdkTracerProvider, Span, SpanData, SpanProcessor},
+    trace::{BatchSpanProcessor, SdkTracerProvider, Span, SpanData, SpanProcessor},
 };
 use tracing_subscriber::{
     Layer, Registry,
@@ -20,7 +21,11 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
-use crate::attribution::{self, Copied};
+use crate::{
+    attribution::{self, Copied},
+    delivery::{Counted, Counts, Outgoing},
+    names,
+};
 
 /// Sets up OpenTelemetry for this program, to be kept until its end.
 ///
@@ -45,14 +50,29 @@ use crate::attribution::{self, Copied};
 /// When an exporter cannot be built from the environment; trying again does not help.
 pub fn setup(service_name: &str) -> Result<Telemetry, SetupError> {
     let resource = resource(service_name);
+    let counts = Arc::<Counts>::default();
+    let exporter = Counted {
+        exporter: SpanExporter::builder().build()?,
+        counts: Arc::clone(&counts),
+    };
     let tracers = SdkTracerProvider::builder()
         .with_resource(resource.clone())
-        .with_span_processor(AttributionProcessor)
-        .with_batch_exporter(SpanExporter::builder().build()?)
+        .with_span_processor(Outgoing {
+            next: BatchSpanProcessor::builder(exporter).build(),
+            counts: Arc::clone(&counts),
+        })
         .build();
     let meters = SdkMeterProvider::builder()
         .with_resource(resource)
         .with_periodic_exporter(MetricExporter::builder().build()?)
+        .build();
+    let counted = Arc::clone(&counts);
+    meters
+        .meter(env!("CARGO_PKG_NAME"))
+        .u64_observable_gauge(names::UNDELIVERED)
+        .with_description("Spans that have ended and that no receiver has taken")
+        .with_unit("{span}")
+        .with_callback(move |gauge| gauge.observe(counted.undelivered(), &[]))
         .build();
     global::set_text_map_propagator(TextMapCompositePropagator::new(vec![
         Box::new(TraceContextPropagator::new()),
@@ -67,6 +87,7 @@ pub fn setup(service_name: &str) -> Result<Telemetry, SetupError> {
     Ok(Telemetry {
         tracers,
         meters,
+        counts,
         bridged: bridged.is_ok(),
     })
 }
@@ -107,6 +128,7 @@ impl From<ExporterBuildError> for SetupError {
 pub struct Telemetry {
     tracers: SdkTracerProvider,
     meters: SdkMeterProvider,
+    counts: Arc<Counts>,
     bridged: bool,
 }
 
@@ -118,6 +140,13 @@ impl Telemetry {
     /// When the receiver did not take it. The spans of that batch are lost.
     pub fn flush(&self) -> Result<(), OTelSdkError> {
         self.tracers.force_flush().and(self.meters.force_flush())
+    }
+
+    /// Spans that have ended and that no receiver has taken: they wait, or were dropped from a full queue
+    /// (`OTEL_BSP_MAX_QUEUE_SIZE`), or refused. After [`flush`](Self::flush) they are lost. Also the metric
+    /// `costflame.instrumentation.undelivered`.
+    pub fn undelivered(&self) -> u64 {
+        self.counts.undelivered()
     }
 
     /// Whether spans of `tracing` are exported: not if the program had set a subscriber before.

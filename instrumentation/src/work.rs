@@ -59,9 +59,9 @@ impl Agent {
 
     common!();
 
-    /// The provider's id of the agent.
+    /// The provider's id of the agent. The latest conventions have none for an agent of this process.
     pub fn id(mut self, id: impl Into<StringValue>) -> Self {
-        self.draft.set(names::AGENT_ID, id.into());
+        self.draft.set_if_remote(names::AGENT_ID, id.into());
         self
     }
 
@@ -71,9 +71,10 @@ impl Agent {
         self
     }
 
-    /// The agent's version.
+    /// The agent's version, of an agent elsewhere as [`id`](Self::id).
     pub fn version(mut self, version: impl Into<StringValue>) -> Self {
-        self.draft.set(names::AGENT_VERSION, version.into());
+        self.draft
+            .set_if_remote(names::AGENT_VERSION, version.into());
         self
     }
 
@@ -135,6 +136,12 @@ impl Workflow {
     }
 
     common!();
+
+    /// The messages it starts from as the conventions' JSON; called and written only when content is captured.
+    pub fn input_messages<T: Into<StringValue>>(mut self, json: impl FnOnce() -> T) -> Self {
+        self.draft.content(names::INPUT_MESSAGES, json);
+        self
+    }
 
     /// Starts the span.
     pub fn start(self) -> WorkSpan {
@@ -218,6 +225,12 @@ impl Retrieval {
     /// The server of the data source.
     pub fn server(mut self, address: impl Into<StringValue>, port: u16) -> Self {
         self.draft.server(address, port);
+        self
+    }
+
+    /// The model that embeds the query, if the search calls one.
+    pub fn model(mut self, model: impl Into<StringValue>) -> Self {
+        self.draft.set(names::REQUEST_MODEL, model.into());
         self
     }
 

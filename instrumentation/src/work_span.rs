@@ -11,7 +11,7 @@ use opentelemetry::{Context, ContextGuard, Key, KeyValue, StringValue, Value, tr
 use crate::{
     Usage, attribution,
     draft::{self, Begun, Draft},
-    metrics::Work,
+    metrics::{AgentCalls, Work},
     names,
 };
 
@@ -26,6 +26,8 @@ struct Live {
     /// Below the span: with its step on the path, and with its run if it is an agent's.
     below: Context,
     kind: Kind,
+    internal: bool,
+    /// Of an agent of this process.
     run: Option<Arc<AgentRun>>,
     attributes: Vec<KeyValue>,
     error: Option<StringValue>,
@@ -48,12 +50,16 @@ struct AgentRun {
 
 impl WorkSpan {
     pub(crate) fn start(draft: Draft, kind: Kind) -> Self {
-        let name = draft.subject_value().cloned();
+        if !draft.is_on() {
+            return Self(None);
+        }
+        let (step, name) = (draft.name(), draft.subject_value().cloned());
+        let internal = draft.is_internal();
         let Some(begun) = draft.start() else {
             return Self(None);
         };
-        let mut below = attribution::step_into(&begun.context, &begun.name);
-        let run = (kind == Kind::Agent).then(|| {
+        let mut below = attribution::step_into(&begun.context, &step);
+        let run = (kind == Kind::Agent && internal).then(|| {
             Arc::new(AgentRun {
                 name,
                 inference_calls: AtomicU64::new(0),
@@ -67,6 +73,7 @@ impl WorkSpan {
             begun,
             below,
             kind,
+            internal,
             run,
             attributes: Vec::new(),
             error: None,
@@ -105,10 +112,19 @@ impl WorkSpan {
         result
     }
 
-    /// What an agent's run used in all, if the agent is told so. Calls below it are counted by themselves.
-    pub fn usage(&mut self, usage: Usage) -> &mut Self {
+    /// What an agent's run used in all, if the agent is told so. Calls below it are counted by themselves; for an agent of
+    /// this process the latest conventions have no more than input and output.
+    pub fn usage(&mut self, mut usage: Usage) -> &mut Self {
         if let Some(live) = &mut self.0 {
-            usage.write(live.begun.active.conventions, &mut live.attributes);
+            let conventions = live.begun.active.conventions;
+            if live.internal && !conventions.older() {
+                usage = Usage {
+                    input: usage.input,
+                    output: usage.output,
+                    ..Usage::default()
+                };
+            }
+            usage.write(conventions, &mut live.attributes);
         }
         self
     }
@@ -185,14 +201,15 @@ impl Live {
         self.begun.end(self.attributes, error.as_ref());
         let mut labels = self.begun.labels;
         labels.extend(error);
-        let work = match (self.kind, &self.run) {
-            (Kind::Agent, Some(run)) => Work::Agent {
-                inference_calls: run.inference_calls.load(Relaxed),
-                tool_calls: run.tool_calls.load(Relaxed),
-            },
-            (Kind::Tool, _) => Work::Tool,
-            (Kind::Workflow, _) => Work::Workflow,
-            _ => Work::Other,
+        let calls = |run: &Arc<AgentRun>| AgentCalls {
+            inference: run.inference_calls.load(Relaxed),
+            tools: run.tool_calls.load(Relaxed),
+        };
+        let work = match self.kind {
+            Kind::Agent => Work::Agent(self.run.as_ref().map(calls)),
+            Kind::Tool => Work::Tool,
+            Kind::Workflow => Work::Workflow,
+            Kind::Other => Work::Other,
         };
         self.begun.active.metrics.work(&work, seconds, &labels);
     }

@@ -5,6 +5,8 @@
     reason = "every test binary uses its own part of the harness"
 )]
 
+pub(crate) mod api;
+
 use std::{
     io::{BufRead, BufReader, Read},
     net::TcpListener,

@@ -1,6 +1,7 @@
 //! Development tasks: `cargo xtask test`, `cargo xtask soak`, `cargo xtask bench`.
 
 mod bench;
+mod features;
 mod run;
 mod soak;
 mod test;

@@ -3,7 +3,10 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::run::{self, cargo};
+use crate::{
+    features,
+    run::{self, cargo},
+};
 
 /// How long.
 #[derive(Debug, Args)]
@@ -14,6 +17,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    features::all()?;
     let test = [
         "test",
         "--workspace",

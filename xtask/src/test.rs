@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
+    features,
     run::{self, cargo, root},
     tools,
 };
@@ -44,6 +45,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "-D",
         "warnings",
     ]))?;
+    features::pairs()?;
+    npm(
+        "examples/vercel-ai-sdk",
+        &["ci", "--no-audit", "--no-fund", "--prefer-offline"],
+    )?;
     run::run(
         cargo(&["test", "--workspace"])
             .env("TEST_PYTHON", python.join("bin/python"))
@@ -57,12 +63,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn web_checks() -> Result<()> {
-    let web = root().join("dashboards/web");
-    let npm = |args: &[&str]| run::run(Command::new("npm").args(args).current_dir(&web));
-    npm(&["ci", "--no-audit", "--no-fund", "--prefer-offline"])?;
-    npm(&["run", "lint"])?;
-    npm(&["run", "check"])?;
-    npm(&["test"])
+    let web = "dashboards/web";
+    npm(web, &["ci", "--no-audit", "--no-fund", "--prefer-offline"])?;
+    npm(web, &["run", "lint"])?;
+    npm(web, &["run", "check"])?;
+    npm(web, &["test"])
+}
+
+fn npm(folder: &str, args: &[&str]) -> Result<()> {
+    run::run(
+        Command::new("npm")
+            .args(args)
+            .current_dir(root().join(folder)),
+    )
 }
 
 /// The pages in Chromium, against the real binary with a month of traffic.

@@ -26,7 +26,8 @@ pub(crate) fn ensure() -> Result<()> {
             bail!("`{tool}` is missing: install {hint} from https://nodejs.org");
         }
     }
-    ensure_cargo_deny()
+    ensure_cargo_tool("deny")?;
+    ensure_cargo_tool("hack")
 }
 
 /// A Python environment with the OpenTelemetry packages that the end-to-end tests send with.
@@ -74,16 +75,13 @@ fn ensure_debian(package: &str, what: &str, find: impl Fn() -> Option<PathBuf>) 
     Ok(())
 }
 
-fn ensure_cargo_deny() -> Result<()> {
-    if succeeds(cargo(&["deny", "--version"])) {
+/// Finds or installs `cargo NAME`.
+pub(crate) fn ensure_cargo_tool(name: &str) -> Result<()> {
+    if succeeds(cargo(&[name, "--version"])) {
         return Ok(());
     }
-    run(&mut cargo(&[
-        "install",
-        "cargo-deny",
-        "--locked",
-        "--quiet",
-    ]))
+    let package = format!("cargo-{name}");
+    run(&mut cargo(&["install", &package, "--locked", "--quiet"]))
 }
 
 fn postgres_server() -> Option<PathBuf> {

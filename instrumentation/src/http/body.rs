@@ -27,12 +27,11 @@ impl<B: Body> ObservedBody<B> {
         }
         Self { body, watch }
     }
+}
 
-    #[cfg_attr(
-        not(feature = "tower"),
-        expect(dead_code, reason = "reqwest keeps its own body")
-    )]
-    pub(super) fn unwatched(body: B) -> Self {
+/// A body of no call.
+impl<B> From<B> for ObservedBody<B> {
+    fn from(body: B) -> Self {
         Self { body, watch: None }
     }
 }

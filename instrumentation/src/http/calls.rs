@@ -22,6 +22,7 @@ use crate::{GenAi, Provider};
 pub struct HttpCalls {
     genai: Arc<OnceLock<GenAi>>,
     hosts: Hosts,
+    #[cfg(any(feature = "reqwest", feature = "tower"))]
     ask_for_usage: bool,
 }
 
@@ -47,12 +48,14 @@ impl HttpCalls {
     /// Adds `"stream_options": {"include_usage": true}` to streamed chat completions that do not say anything of it.
     ///
     /// Without it OpenAI and many who speak its format report no usage for streams. It is not the default since the
-    /// caller sees one more chunk, without choices, at the end of the stream.
+    /// caller sees one more chunk, without choices, at the end of the stream. [`start`](Self::start) changes no request.
+    #[cfg(any(feature = "reqwest", feature = "tower"))]
     pub fn ask_for_usage(mut self) -> Self {
         self.ask_for_usage = true;
         self
     }
 
+    #[cfg(any(feature = "reqwest", feature = "tower"))]
     pub(super) fn asks_for_usage(&self) -> bool {
         self.ask_for_usage
     }
@@ -79,12 +82,7 @@ impl HttpCalls {
         };
         let port = uri.port_u16().unwrap_or_else(|| default_port(uri));
         let endpoint = self.hosts.recognise(host, port, uri.path())?;
-        Some(Exchange::new(
-            genai.clone(),
-            endpoint,
-            host.to_owned(),
-            port,
-        ))
+        Some(Exchange::new(genai.clone(), endpoint, host, port))
     }
 
     fn writer(&self) -> &GenAi {

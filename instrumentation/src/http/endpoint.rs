@@ -2,7 +2,7 @@
 
 use crate::Provider;
 
-use super::{facts::Accounting, skim::Table, tables};
+use super::{facts::Accounting, table::Table, tables};
 
 /// A model call recognised from its URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +79,10 @@ impl Hosts {
 
     /// The call that a POST to this URL is, if it is one.
     pub(super) fn recognise(&self, host: &str, port: u16, path: &str) -> Option<Endpoint> {
-        let host = host.to_ascii_lowercase();
-        let mut provider = self.provider(&host, port)?;
+        let mut provider = match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => self.provider(&host.to_ascii_lowercase(), port)?,
+            false => self.provider(host, port)?,
+        };
         let path = path.trim_end_matches('/');
         if provider == Provider::AZURE_OPENAI
             && (path.starts_with("/models/") || path.starts_with("/anthropic/"))
@@ -139,7 +141,9 @@ fn by_domain(host: &str) -> Option<Provider> {
         Some(Provider::AZURE_INFERENCE)
     } else if host == "aiplatform.googleapis.com" || host.ends_with("-aiplatform.googleapis.com") {
         Some(Provider::VERTEX_AI)
-    } else if (host.starts_with("bedrock-runtime.") || host.starts_with("bedrock-runtime-fips."))
+    } else if ["bedrock-runtime", "bedrock-runtime-fips"]
+        .iter()
+        .any(|service| host.split('.').take(2).any(|label| label == *service))
         && (within("amazonaws.com") || within("amazonaws.com.cn"))
     {
         Some(Provider::AWS_BEDROCK)

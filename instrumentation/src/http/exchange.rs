@@ -1,5 +1,7 @@
 //! One request and its response, as a span.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
@@ -16,7 +18,7 @@ use crate::{CallSpan, GenAi, Inference, Provider, names, usage::whole};
 pub(super) struct Exchange {
     genai: GenAi,
     endpoint: Endpoint,
-    host: String,
+    host: Arc<str>,
     port: u16,
 }
 
@@ -28,11 +30,11 @@ pub(super) enum RequestBody<'a> {
 }
 
 impl Exchange {
-    pub(super) fn new(genai: GenAi, endpoint: Endpoint, host: String, port: u16) -> Self {
+    pub(super) fn new(genai: GenAi, endpoint: Endpoint, host: &str, port: u16) -> Self {
         Self {
             genai,
             endpoint,
-            host,
+            host: host.into(),
             port,
         }
     }
@@ -171,6 +173,10 @@ pub(super) struct Started {
     genai: GenAi,
     api: Api,
     pub(super) call: CallSpan,
+    #[cfg_attr(
+        not(any(feature = "reqwest", feature = "tower")),
+        expect(dead_code, reason = "only these may change a request")
+    )]
     /// A streamed chat completion that does not say whether it wants its usage.
     pub(super) lacks_usage_option: bool,
 }
@@ -184,20 +190,8 @@ impl Started {
     /// The head of the response is here; its body will pass through the watcher.
     pub(super) fn respond(self, status: StatusCode, headers: &HeaderMap) -> Watch {
         let mut facts = Facts::default();
-        let numbers = [
-            ("x-amzn-bedrock-input-token-count", Slot::Input),
-            ("x-amzn-bedrock-output-token-count", Slot::Output),
-            (
-                "x-amzn-bedrock-cache-read-input-token-count",
-                Slot::CacheRead,
-            ),
-            (
-                "x-amzn-bedrock-cache-write-input-token-count",
-                Slot::CacheWrite,
-            ),
-        ];
         if self.api == Api::Invoke {
-            for (name, slot) in numbers {
+            for (name, slot) in INVOKE_HEADERS {
                 if let Some(count) = headers.get(name).and_then(|value| value.to_str().ok()) {
                     facts.number(slot, count);
                 }
@@ -214,6 +208,20 @@ impl Started {
         }
     }
 }
+
+/// Where invoke counts tokens whatever the model's own format.
+const INVOKE_HEADERS: [(&str, Slot); 4] = [
+    ("x-amzn-bedrock-input-token-count", Slot::Input),
+    ("x-amzn-bedrock-output-token-count", Slot::Output),
+    (
+        "x-amzn-bedrock-cache-read-input-token-count",
+        Slot::CacheRead,
+    ),
+    (
+        "x-amzn-bedrock-cache-write-input-token-count",
+        Slot::CacheWrite,
+    ),
+];
 
 /// Watches a response's body pass and ends the call with it.
 pub(super) struct Watch {
@@ -272,9 +280,14 @@ impl Watch {
 
     /// The body has ended.
     pub(super) fn end(&mut self) {
-        if let Some(call) = self.told() {
-            call.end();
+        let unread = self.unread().filter(|_| self.status.is_success());
+        let Some(mut call) = self.told() else { return };
+        // Errors often come as plain text, and carry no usage anyway.
+        if let Some(reason) = unread {
+            self.genai.count_unread(reason);
+            call.attribute(names::UNREAD, reason);
         }
+        call.end();
     }
 
     /// The body has failed.
@@ -285,25 +298,25 @@ impl Watch {
         }
     }
 
+    /// Why the body, which has ended, was not read, or not to its end.
+    fn unread(&mut self) -> Option<&'static str> {
+        let whole = match &mut self.reader {
+            Reader::Encoded => return Some("encoded"),
+            Reader::Json(json) => json.is_whole(),
+            Reader::Frames(frames) => frames.is_whole() && !self.broken,
+            Reader::Sse(sse) => {
+                let (call, broken) = (self.call.as_mut()?, &mut self.broken);
+                sse.finish(&mut |event| sse_event(event, call, broken));
+                !self.broken
+            }
+        };
+        (!whole).then_some("invalid")
+    }
+
     /// The call, with all that was found told to it.
     fn told(&mut self) -> Option<CallSpan> {
         let mut call = self.call.take()?;
-        let unread = match &mut self.reader {
-            Reader::Encoded => Some("encoded"),
-            Reader::Json(json) => (!json.is_whole()).then_some("invalid"),
-            Reader::Frames(frames) => (self.broken || !frames.is_whole()).then_some("invalid"),
-            Reader::Sse(sse) => {
-                let broken = &mut self.broken;
-                sse.finish(&mut |event| sse_event(event, &mut call, broken));
-                self.broken.then_some("invalid")
-            }
-        };
         self.tell(&mut call);
-        // Errors often come as plain text, and carry no usage anyway.
-        if let Some(reason) = unread.filter(|_| self.status.is_success()) {
-            self.genai.count_unread(reason);
-            call.attribute(names::UNREAD, reason);
-        }
         Some(call)
     }
 
@@ -355,6 +368,11 @@ impl Watch {
         if self.facts.get_text(Slot::Event) == Some("error") {
             return Some("error".to_owned());
         }
+        // Cohere ends a failed stream so, with no more than a sentence beside it.
+        let mut finished = self.facts.texts(Slot::Finish);
+        if let Some(failed) = finished.find(|reason| reason.starts_with("ERROR")) {
+            return Some(failed.to_owned());
+        }
         (!self.status.is_success()).then(|| self.status.as_u16().to_string())
     }
 }
@@ -383,6 +401,7 @@ fn is_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
+#[cfg(any(feature = "reqwest", feature = "tower"))]
 /// A request's JSON object with the option that asks for usage as its first member.
 pub(super) fn with_usage_option(body: &[u8]) -> Option<Vec<u8>> {
     const OPTION: &[u8] = br#""stream_options":{"include_usage":true},"#;

@@ -84,7 +84,7 @@ const FIRST: &[Slot] = &[
 const MAX_LIST: usize = 64;
 
 /// Values by slot.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Facts(Vec<(Slot, Fact)>);
 
 #[derive(Debug)]
@@ -106,6 +106,13 @@ pub(super) enum Accounting {
     Gemini,
 }
 
+impl Default for Facts {
+    fn default() -> Self {
+        // As many as most requests and responses tell.
+        Self(Vec::with_capacity(16))
+    }
+}
+
 impl Facts {
     pub(super) fn text(&mut self, slot: Slot, text: &str) {
         if text.is_empty() {
@@ -121,15 +128,19 @@ impl Facts {
         self.put(slot, Fact::Flag(flag));
     }
 
-    pub(super) fn number(&mut self, slot: Slot, number: &str) {
-        match number.parse::<u64>() {
-            Ok(count) => self.count_of(slot, count),
-            // Some send counts as floats.
-            Err(_) => match number.parse::<f64>() {
-                Ok(float) if float.is_finite() => self.put(slot, Fact::Number(float)),
-                _ => {}
-            },
+    /// Takes a number as text; whether it is one.
+    pub(super) fn number(&mut self, slot: Slot, number: &str) -> bool {
+        if let Ok(count) = number.parse::<u64>() {
+            self.count_of(slot, count);
+            return true;
         }
+        // Some send counts as floats.
+        match number.parse::<f64>() {
+            Ok(float) if float.is_finite() => self.put(slot, Fact::Number(float)),
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+        true
     }
 
     fn count_of(&mut self, slot: Slot, count: u64) {

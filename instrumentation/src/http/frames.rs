@@ -5,7 +5,8 @@
 
 use super::{
     facts::{Facts, Slot},
-    skim::{Skimmer, Table},
+    skim::Skimmer,
+    table::Table,
 };
 
 const PRELUDE: usize = 12;

@@ -2,16 +2,12 @@
 //!
 //! `endpoint` tells from the URL whether a request is a model call and of which format. `skim` picks what its table
 //! (`tables`) names out of JSON as bytes pass, into `facts`; `sse` and `frames` unwrap streams around it. `exchange` makes
-//! the span of it, `body` watches a response on its way, and `reqwest` and `tower` are the two ways in.
-
-#![cfg_attr(
-    not(any(feature = "reqwest", feature = "tower")),
-    allow(dead_code, reason = "this alone has no way in")
-)]
+//! the span of it, `body` watches a response on its way; `reqwest`, `tower` and `call` are the ways in.
 
 #[cfg(feature = "async-openai")]
 mod async_openai;
 mod body;
+mod call;
 mod calls;
 mod endpoint;
 mod exchange;
@@ -21,6 +17,7 @@ mod frames;
 mod reqwest;
 mod skim;
 mod sse;
+mod table;
 mod tables;
 #[cfg(feature = "tower")]
 mod tower;
@@ -31,6 +28,7 @@ mod tests;
 #[cfg(feature = "async-openai")]
 pub use async_openai::AsyncOpenAi;
 pub use body::ObservedBody;
+pub use call::HttpCall;
 pub use calls::HttpCalls;
 #[cfg(feature = "reqwest")]
 pub use reqwest::GenAiMiddleware;

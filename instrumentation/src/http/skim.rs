@@ -1,9 +1,11 @@
 //! Picks a few values out of JSON as its bytes pass by: in pieces of any size, without keeping the text.
 
-/// Paths of interest and what each holds. `*` stands for the elements of an array. At most 64.
-pub(super) type Table = [(&'static [&'static str], Slot)];
+use std::borrow::Cow;
 
-use super::facts::{Facts, Slot};
+use super::{
+    facts::{Facts, Slot},
+    table::Table,
+};
 
 /// Longest text taken, in bytes; a longer one is no id or name.
 const MAX_TEXT: usize = 1024;
@@ -67,7 +69,7 @@ impl Skimmer {
             table,
             state: State::Value,
             levels: Vec::new(),
-            live: all(table),
+            live: table.all(),
             text: Vec::new(),
             max_text: MAX_TEXT,
             broken: false,
@@ -95,7 +97,7 @@ impl Skimmer {
         self.levels.clear();
         self.text.clear();
         self.state = State::Value;
-        self.live = all(self.table);
+        self.live = self.table.all();
         self.broken = false;
     }
 
@@ -107,19 +109,16 @@ impl Skimmer {
                 State::Word => self.word(bytes, facts),
                 State::Skip { depth } => self.skip(bytes, depth),
                 State::SkipText { depth, escaped } => self.skip_text(bytes, depth, escaped),
-                _ => {
-                    self.mark(bytes[0], facts);
-                    1
-                }
+                _ => self.mark(bytes[0]),
             };
             bytes = &bytes[used..];
         }
     }
 
-    /// One byte between values.
-    fn mark(&mut self, byte: u8, facts: &mut Facts) {
+    /// One byte between values; whether it took it.
+    fn mark(&mut self, byte: u8) -> usize {
         if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-            return;
+            return 1;
         }
         match (self.state, byte) {
             (State::Value, b'{') => self.open(false),
@@ -128,7 +127,7 @@ impl Skimmer {
             (State::Value, b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
                 self.text.clear();
                 self.state = State::Word;
-                self.word(&[byte], facts);
+                return 0;
             }
             (State::Key, b'"') => self.begin_text(true),
             (State::Key, b'}') => self.close(false),
@@ -139,16 +138,18 @@ impl Skimmer {
             (State::After, b']') => self.close(true),
             _ => self.broken = true,
         }
+        1
     }
 
     fn open(&mut self, array: bool) {
         let outermost = array && self.levels.is_empty();
-        if self.live == 0 || self.levels.len() >= MAX_DEPTH {
+        let live = self.live & self.table.beyond(self.depth());
+        if live == 0 || self.levels.len() >= MAX_DEPTH {
             self.state = State::Skip { depth: 1 };
             return;
         }
         self.levels.push(Level {
-            live: self.live,
+            live,
             array,
             outermost,
         });
@@ -181,7 +182,7 @@ impl Skimmer {
 
     fn ended(&mut self) {
         if self.levels.is_empty() {
-            self.live = all(self.table);
+            self.live = self.table.all();
             self.state = State::Value;
         } else {
             self.state = State::After;
@@ -214,30 +215,48 @@ impl Skimmer {
             };
             return 1;
         }
-        let Some(at) = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\')) else {
+        let Some(at) = find(bytes, |byte| matches!(byte, b'"' | b'\\')) else {
             self.keep(kept, bytes);
             return bytes.len();
         };
-        self.keep(kept, &bytes[..at]);
         if bytes[at] == b'\\' {
-            self.keep(kept, b"\\");
+            self.keep(kept, &bytes[..=at]);
             self.state = State::Text {
                 key,
                 kept,
                 escaped: true,
             };
-        } else if key {
+            return at + 1;
+        }
+        self.keep_end(kept, &bytes[..at]);
+        let raw = self.whole(&bytes[..at]);
+        if key {
             let live = self.levels.last().map_or(0, |level| level.live);
-            self.live = self.matching(live, &self.text);
+            self.live = self.matching(live, raw);
             self.state = State::Colon;
         } else {
-            if kept && self.text.len() <= self.max_text {
-                let text = unescaped(&self.text);
+            if kept && raw.len() <= self.max_text {
+                let text = unescaped(raw);
                 self.found(|slot| facts.text(slot, &text));
             }
             self.ended();
         }
         at + 1
+    }
+
+    /// Keeps the end of what began in an earlier piece.
+    fn keep_end(&mut self, kept: bool, end: &[u8]) {
+        if !self.text.is_empty() {
+            self.keep(kept, end);
+        }
+    }
+
+    /// What was kept; not copied if all of it came at once.
+    fn whole<'a>(&'a self, all: &'a [u8]) -> &'a [u8] {
+        match self.text.is_empty() {
+            true => all,
+            false => &self.text,
+        }
     }
 
     fn keep(&mut self, kept: bool, bytes: &[u8]) {
@@ -249,50 +268,54 @@ impl Skimmer {
     }
 
     fn word(&mut self, bytes: &[u8], facts: &mut Facts) -> usize {
-        let length = bytes
-            .iter()
-            .position(|byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.'))
-            .unwrap_or(bytes.len());
-        self.keep(true, &bytes[..length]);
-        if length < bytes.len() {
-            self.end_word(facts);
-        }
+        let in_word =
+            |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.');
+        let Some(length) = bytes.iter().position(|byte| !in_word(byte)) else {
+            self.keep(true, bytes);
+            return bytes.len();
+        };
+        self.keep_end(true, &bytes[..length]);
+        let word = self.whole(&bytes[..length]);
+        let known = match word {
+            b"null" => true,
+            b"true" | b"false" => {
+                let flag = word == b"true";
+                self.found(|slot| facts.flag(slot, flag));
+                true
+            }
+            _ => std::str::from_utf8(word).is_ok_and(|word| {
+                let mut number =
+                    word.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+                self.found(|slot| number &= facts.number(slot, word));
+                number
+            }),
+        };
+        self.broken |= !known;
+        self.ended();
         length
     }
 
-    fn end_word(&mut self, facts: &mut Facts) {
-        let word = String::from_utf8_lossy(&self.text).into_owned();
-        match word.as_str() {
-            "null" => {}
-            "true" | "false" => self.found(|slot| facts.flag(slot, word == "true")),
-            number => match number.parse::<f64>() {
-                Ok(_) => self.found(|slot| facts.number(slot, number)),
-                Err(_) => self.broken = true,
-            },
-        }
-        self.ended();
-    }
-
-    fn skip(&mut self, bytes: &[u8], depth: usize) -> usize {
-        let mut depth = depth;
-        for (at, byte) in bytes.iter().enumerate() {
-            match byte {
+    fn skip(&mut self, bytes: &[u8], mut depth: usize) -> usize {
+        let mut at = 0;
+        // `[` and `{` differ in one bit, as `]` and `}` do.
+        while let Some(next) = find(&bytes[at..], |byte| {
+            byte == b'"' || matches!(byte | 0x20, b'{' | b'}')
+        }) {
+            at += next + 1;
+            match bytes[at - 1] {
                 b'"' => {
                     self.state = State::SkipText {
                         depth,
                         escaped: false,
                     };
-                    return at + 1;
+                    return at;
                 }
                 b'{' | b'[' => depth += 1,
-                b'}' | b']' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        self.ended();
-                        return at + 1;
-                    }
+                _ if depth == 1 => {
+                    self.ended();
+                    return at;
                 }
-                _ => {}
+                _ => depth -= 1,
             }
         }
         self.state = State::Skip { depth };
@@ -307,7 +330,7 @@ impl Skimmer {
             };
             return 1;
         }
-        match bytes.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        match find(bytes, |byte| matches!(byte, b'"' | b'\\')) {
             Some(at) if bytes[at] == b'"' => {
                 self.state = State::Skip { depth };
                 at + 1
@@ -331,47 +354,34 @@ impl Skimmer {
 
     /// Of the entries `live` at the innermost level, those that go on with `step`.
     fn matching(&self, live: u64, step: &[u8]) -> u64 {
-        let depth = self.depth() - 1;
-        let goes_on = |path: &[&str]| path.get(depth).is_some_and(|name| name.as_bytes() == step);
-        entries(live)
-            .filter(|at| goes_on(self.table[*at].0))
-            .fold(0, |mask, at| mask | 1 << at)
+        self.table.matching(live, self.depth() - 1, step)
     }
 
     /// Of the live entries, those whose path ends at the current value.
     fn ends_here(&self) -> u64 {
-        let depth = self.depth();
-        entries(self.live)
-            .filter(|at| self.table[*at].0.len() == depth)
-            .fold(0, |mask, at| mask | 1 << at)
+        self.live & self.table.ending(self.depth())
     }
 
-    fn found(&self, mut put: impl FnMut(Slot)) {
-        for at in entries(self.ends_here()) {
-            put(self.table[at].1);
-        }
+    fn found(&self, put: impl FnMut(Slot)) {
+        self.table.slots(self.ends_here()).for_each(put);
     }
 }
 
-fn all(table: &Table) -> u64 {
-    debug_assert!(table.len() <= 64);
-    u64::MAX >> (64 - table.len().clamp(1, 64))
-}
-
-/// The positions of the bits set.
-fn entries(mut mask: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let at = mask.trailing_zeros() as usize;
-        mask &= mask.wrapping_sub(1);
-        (at < 64).then_some(at)
-    })
+/// The first byte that is one of these. Blocks are compared without an early exit, which the compiler turns into a few
+/// instructions for all of a block.
+pub(super) fn find(bytes: &[u8], is: impl Fn(u8) -> bool) -> Option<usize> {
+    const BLOCK: usize = 32;
+    let none = |block: &&[u8]| !block.iter().fold(false, |any, byte| any | is(*byte));
+    let from = bytes.chunks_exact(BLOCK).take_while(none).count() * BLOCK;
+    let rest = bytes[from..].iter().position(|byte| is(*byte))?;
+    Some(from + rest)
 }
 
 /// A text of JSON as it reads. What is no text becomes U+FFFD.
-fn unescaped(raw: &[u8]) -> String {
+fn unescaped(raw: &[u8]) -> Cow<'_, str> {
     let raw = String::from_utf8_lossy(raw);
     if !raw.contains('\\') {
-        return raw.into_owned();
+        return raw;
     }
     let mut text = String::with_capacity(raw.len());
     let mut units: Vec<u16> = Vec::new();
@@ -398,5 +408,5 @@ fn unescaped(raw: &[u8]) -> String {
         text.push(unit);
     }
     text.extend(char::decode_utf16(units).map(|unit| unit.unwrap_or('\u{FFFD}')));
-    text
+    text.into()
 }

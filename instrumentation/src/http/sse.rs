@@ -2,7 +2,8 @@
 
 use super::{
     facts::Facts,
-    skim::{Skimmer, Table},
+    skim::{Skimmer, find},
+    table::Table,
 };
 
 const DONE: &[u8] = b"[DONE]";
@@ -85,7 +86,7 @@ impl Sse {
                     }
                 }
                 Line::Data | Line::Other => {
-                    let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+                    let end = find(bytes, |byte| matches!(byte, b'\n' | b'\r'));
                     let (content, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
                     if matches!(self.line, Line::Data) {
                         self.compare(content);

@@ -2,11 +2,11 @@
 
 use super::{
     facts::Slot::{self, *},
-    skim::Table,
+    table::Table,
 };
 
 /// Requests of every format: their names do not collide.
-pub(super) const REQUEST: &Table = &[
+pub(super) const REQUEST: &Table = &Table::new(&[
     (&["model"], Model),
     (&["stream"], Stream),
     (&["stream_options", "include_usage"], StreamOptions),
@@ -58,10 +58,10 @@ pub(super) const REQUEST: &Table = &[
     (&["inferenceConfig", "temperature"], Temperature),
     (&["inferenceConfig", "topP"], TopP),
     (&["inferenceConfig", "stopSequences", "*"], Stop),
-];
+]);
 
 /// OpenAI's chat completions, completions and embeddings, and all who speak them.
-pub(super) const OPENAI: &Table = &[
+pub(super) const OPENAI: &Table = &Table::new(&[
     (&["id"], Id),
     (&["model"], Model),
     (&["choices", "*", "finish_reason"], Finish),
@@ -106,10 +106,10 @@ pub(super) const OPENAI: &Table = &[
     ),
     (&["error", "code"], ErrorCode),
     (&["error", "type"], ErrorType),
-];
+]);
 
 /// OpenAI's responses, whole or inside the events of a stream.
-pub(super) const RESPONSES: &Table = &[
+pub(super) const RESPONSES: &Table = &Table::new(&[
     (&["type"], Event),
     (&["code"], ErrorCode),
     (&["id"], Id),
@@ -165,10 +165,10 @@ pub(super) const RESPONSES: &Table = &[
         Reasoning,
     ),
     (&["response", "error", "code"], ErrorCode),
-];
+]);
 
 /// Anthropic's messages: whole, or as `message_start` and `message_delta`.
-pub(super) const ANTHROPIC: &Table = &[
+pub(super) const ANTHROPIC: &Table = &Table::new(&[
     (&["id"], Id),
     (&["model"], Model),
     (&["stop_reason"], Finish),
@@ -202,10 +202,10 @@ pub(super) const ANTHROPIC: &Table = &[
     (&["message", "usage", "service_tier"], Tier),
     (&["delta", "stop_reason"], Finish),
     (&["error", "type"], ErrorType),
-];
+]);
 
 /// Gemini and Vertex AI.
-pub(super) const GEMINI: &Table = &[
+pub(super) const GEMINI: &Table = &Table::new(&[
     (&["responseId"], Id),
     (&["modelVersion"], Model),
     (&["candidates", "*", "finishReason"], Finish),
@@ -257,10 +257,10 @@ pub(super) const GEMINI: &Table = &[
     ),
     (&["error", "status"], ErrorStatus),
     (&["error", "code"], ErrorCode),
-];
+]);
 
 /// Bedrock: converse, and what invoke returns for the families of models it serves.
-pub(super) const BEDROCK: &Table = &[
+pub(super) const BEDROCK: &Table = &Table::new(&[
     (&["id"], Id),
     (&["stopReason"], Finish),
     (&["usage", "inputTokens"], Input),
@@ -341,10 +341,10 @@ pub(super) const BEDROCK: &Table = &[
     (&["results", "*", "completionReason"], Finish),
     (&["outputs", "*", "stop_reason"], Finish),
     (&["__type"], ErrorType),
-];
+]);
 
 /// Cohere: chat, embed and rerank in both versions, whole or streamed.
-pub(super) const COHERE: &Table = &[
+pub(super) const COHERE: &Table = &Table::new(&[
     (&["id"], Id),
     (&["generation_id"], Id),
     (&["finish_reason"], Finish),
@@ -380,4 +380,4 @@ pub(super) const COHERE: &Table = &[
         &["response", "meta", "billed_units", "output_tokens"],
         BilledOutput,
     ),
-];
+]);

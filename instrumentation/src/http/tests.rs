@@ -5,10 +5,11 @@ use serde_json::Value;
 
 use super::{
     facts::{Facts, Slot},
-    skim::{Skimmer, Table},
+    skim::Skimmer,
+    table::{Entry, Table},
 };
 
-const TABLE: &Table = &[
+const ENTRIES: &[Entry] = &[
     (&["a"], Slot::Id),
     (&["b", "a"], Slot::Model),
     (&["b", "c"], Slot::Input),
@@ -16,6 +17,7 @@ const TABLE: &Table = &[
     (&["c", "*"], Slot::Stop),
     (&["a", "b", "c"], Slot::Output),
 ];
+const TABLE: &Table = &Table::new(ENTRIES);
 
 /// What a whole parser finds at the paths of the table.
 fn expected(document: &Value) -> Vec<(Slot, String)> {
@@ -37,7 +39,7 @@ fn expected(document: &Value) -> Vec<(Slot, String)> {
         }
     }
     let mut found = Vec::new();
-    for (path, slot) in TABLE {
+    for (path, slot) in ENTRIES {
         walk(document, path, *slot, &mut found);
     }
     found

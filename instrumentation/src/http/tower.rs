@@ -94,7 +94,7 @@ where
         let mut inner = self.take();
         let Some(exchange) = recognised else {
             let response = inner.call(request);
-            return Box::pin(async { Ok(response.await?.map(ObservedBody::unwatched)) });
+            return Box::pin(async { Ok(response.await?.map(ObservedBody::from)) });
         };
         let asks = self.calls.asks_for_usage();
         let parent = opentelemetry::Context::current();

@@ -24,7 +24,7 @@ async fn main() -> Result<(), Error> {
 async fn research() -> Result<(), Error> {
     let telemetry = setup("research-agent")?;
     let genai = GenAi::global();
-    let provider = MockProvider::start().await?;
+    let provider = MockProvider::reach().await?;
     let client = provider.client(Provider::ANTHROPIC);
 
     let mut search = tokio::process::Command::new(std::env::current_exe()?)
@@ -52,8 +52,10 @@ async fn research() -> Result<(), Error> {
     let run = async {
         let mut messages = vec![json!({"role": "user", "content": "What do our calls cost?"})];
         loop {
-            let request =
-                json!({"model": "claude-sonnet-4-5", "max_tokens": 200, "messages": messages});
+            let request = json!({
+                "model": "claude-sonnet-4-5", "max_tokens": 200, "messages": messages,
+                "tools": [{"name": "search", "input_schema": {"type": "object"}}],
+            });
             let url = provider.url("/v1/messages");
             let answer: Value = client.post(url).json(&request).send().await?.json().await?;
             if answer["stop_reason"] != "tool_use" {
@@ -104,7 +106,7 @@ type Search = (GenAi, MockProvider, ClientWithMiddleware);
 /// The tool: embeds the query, then looks the nearest documents up.
 async fn search_service() -> Result<(), Error> {
     let telemetry = setup("search")?;
-    let provider = MockProvider::start().await?;
+    let provider = MockProvider::reach().await?;
     let client = provider.client(Provider::OPENAI);
     let state: Search = (GenAi::global(), provider, client);
     let routes = Router::new()

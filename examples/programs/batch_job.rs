@@ -39,7 +39,7 @@ async fn summarise(
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let telemetry = setup("nightly-digest")?;
-    let provider = MockProvider::start().await?;
+    let provider = MockProvider::reach().await?;
     let client = provider.client(Provider::OPENAI);
     let attribution = attribute_to()
         .feature("digest")

@@ -25,6 +25,7 @@ impl Index {
             .start();
         let request = json!({"model": "text-embedding-3-small", "input": text});
         let answer = self.post("/v1/embeddings", &request).await?;
+        call.response_model(answer["model"].as_str().unwrap_or_default().to_owned());
         if let Some(tokens) = answer["usage"]["prompt_tokens"].as_u64() {
             call.usage(Usage::of_input(tokens));
         }
@@ -78,7 +79,7 @@ async fn main() -> Result<(), Error> {
     let telemetry = setup("rag-indexer")?;
     let index = Index {
         genai: GenAi::global(),
-        provider: MockProvider::start().await?,
+        provider: MockProvider::reach().await?,
         client: reqwest::Client::new(),
     };
     let attribution = attribute_to().feature("indexing").context();

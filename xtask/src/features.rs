@@ -1,0 +1,33 @@
+//! The published crates with every set of features, and with the oldest Rust they promise.
+
+use anyhow::Result;
+
+use crate::{
+    run::{self, cargo},
+    tools,
+};
+
+/// Sets of up to two features: seconds, as only one crate is built anew.
+pub(crate) fn pairs() -> Result<()> {
+    lint(&["--feature-powerset", "--depth", "2"])
+}
+
+/// Every set, and all features with the oldest Rust, which rustup installs.
+pub(crate) fn all() -> Result<()> {
+    tools::ensure_cargo_tool("hack")?;
+    lint(&["--feature-powerset"])?;
+    let packages = [
+        "costflame-instrumentation",
+        "costflame-instrumentation-bedrock",
+    ];
+    for package in packages {
+        let check = ["hack", "check", "--rust-version", "--all-features"];
+        run::run(cargo(&check).args(["--package", package]))?;
+    }
+    Ok(())
+}
+
+fn lint(sets: &[&str]) -> Result<()> {
+    let clippy = ["hack", "clippy", "--package", "costflame-instrumentation"];
+    run::run(cargo(&clippy).args(sets).args(["--", "-D", "warnings"]))
+}
