@@ -25,16 +25,23 @@ fn values<'a>(document: &'a Value, key: &str, found: &mut Vec<&'a str>) {
     match document {
         Value::Object(members) => {
             found.extend(members.get(key).and_then(Value::as_str));
-            members.values().for_each(|member| values(member, key, found));
+            members
+                .values()
+                .for_each(|member| values(member, key, found));
         }
-        Value::Array(elements) => elements.iter().for_each(|element| values(element, key, found)),
+        Value::Array(elements) => elements
+            .iter()
+            .for_each(|element| values(element, key, found)),
         _ => {}
     }
 }
 
 /// A query as Grafana sends it, with every value chosen.
 fn filled(sql: &str) -> String {
-    let mut sql = sql.replace("$__timeGroupAlias(started_at, $__interval)", "date_bin('1 hour', started_at, timestamptz 'epoch') AS \"time\"");
+    let mut sql = sql.replace(
+        "$__timeGroupAlias(started_at, $__interval)",
+        "date_bin('1 hour', started_at, timestamptz 'epoch') AS \"time\"",
+    );
     for column in ["started_at", "day::timestamptz"] {
         sql = sql.replace(
             &format!("$__timeFilter({column})"),
@@ -54,7 +61,12 @@ async fn every_query_runs_and_the_sums_are_the_apis() {
     let folder = tempfile::tempdir().expect("a folder");
     let postgres = Postgres::start();
     let url = postgres.database().await;
-    let server = Server::start_with(folder.path(), &url, &Addresses::free(), &["--settle-after", "100ms"]);
+    let server = Server::start_with(
+        folder.path(),
+        &url,
+        &Addresses::free(),
+        &["--settle-after", "100ms"],
+    );
     let body = Body::new(7, 40, 1_795_388_725_000_000_000).stamped(1);
     let sent = reqwest::Client::new()
         .post(format!("{}/v1/traces", server.http))
@@ -76,25 +88,38 @@ async fn every_query_runs_and_the_sums_are_the_apis() {
     assert_eq!(code, Some(0), "{told}");
 
     let mut database = PgConnection::connect(&url).await.expect("a connection");
-    sqlx::query("SET ROLE grafana").execute(&mut database).await.expect("the role exists");
+    sqlx::query("SET ROLE grafana")
+        .execute(&mut database)
+        .await
+        .expect("the role exists");
     let board = board("costs.json");
     let (mut queries, mut spend) = (Vec::new(), None);
     values(&board, "rawSql", &mut queries);
     values(&board, "query", &mut queries);
-    let queries: Vec<&str> = queries.into_iter().filter(|sql| sql.contains("SELECT")).collect();
+    let queries: Vec<&str> = queries
+        .into_iter()
+        .filter(|sql| sql.contains("SELECT"))
+        .collect();
     assert_eq!(queries.len(), 17);
     for sql in &queries {
         let query = sqlx::query(sqlx::AssertSqlSafe(filled(sql)));
         let rows = query.fetch_all(&mut database).await;
         let rows = rows.unwrap_or_else(|error| panic!("{error}\n{}", filled(sql)));
-        let names = rows.first().map(|row| row.columns().iter().map(Column::name).collect());
+        let names = rows
+            .first()
+            .map(|row| row.columns().iter().map(Column::name).collect());
         let names: Vec<&str> = names.unwrap_or_default();
         if sql.contains("$__timeGroupAlias") && !rows.is_empty() {
             assert_eq!(names[0], "time", "{sql}");
         }
         if sql.starts_with("SELECT sum(cost_usd) AS value") {
-            let exact = format!("SELECT trim_scale(value)::text FROM ({}) AS one", filled(sql));
-            let row = sqlx::query(sqlx::AssertSqlSafe(exact)).fetch_one(&mut database).await;
+            let exact = format!(
+                "SELECT trim_scale(value)::text FROM ({}) AS one",
+                filled(sql)
+            );
+            let row = sqlx::query(sqlx::AssertSqlSafe(exact))
+                .fetch_one(&mut database)
+                .await;
             spend = Some(row.expect("a sum").get::<String, _>(0));
         }
     }
@@ -119,7 +144,9 @@ async fn every_metric_named_is_there() {
     let is_name = |char: char| char.is_ascii_alphanumeric() || char == '_';
     for query in queries {
         for word in query.split(|char| !is_name(char)) {
-            let name = ["_total", "_bucket"].iter().find_map(|suffix| word.strip_suffix(suffix));
+            let name = ["_total", "_bucket"]
+                .iter()
+                .find_map(|suffix| word.strip_suffix(suffix));
             if word.starts_with("costflame_") {
                 assert!(known.contains(name.unwrap_or(word)), "{word} in {metrics}");
             }

@@ -10,8 +10,7 @@ use std::sync::{
 use aws_sdk_bedrockruntime::{
     Client,
     config::{
-        BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig,
-        retry::RetryConfig,
+        BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig, retry::RetryConfig,
     },
     primitives::{Blob, SdkBody},
     types::{ContentBlock, ConversationRole, ConverseStreamOutput, Message},
@@ -96,7 +95,10 @@ fn program(answers: Vec<(u16, &'static str, Vec<u8>)>) -> Program {
 }
 
 fn attribute(span: &SpanData, key: &str) -> Option<String> {
-    let mut found = span.attributes.iter().filter(|known| known.key.as_str() == key);
+    let mut found = span
+        .attributes
+        .iter()
+        .filter(|known| known.key.as_str() == key);
     found.next().map(|known| known.value.to_string())
 }
 
@@ -118,13 +120,20 @@ fn is_billed(span: &SpanData) {
 
 fn question() -> Message {
     let message = Message::builder().role(ConversationRole::User);
-    message.content(ContentBlock::Text("hi".to_owned())).build().unwrap()
+    message
+        .content(ContentBlock::Text("hi".to_owned()))
+        .build()
+        .unwrap()
 }
 
 #[tokio::test]
 async fn converse_is_a_span_and_the_answer_is_what_it_was() {
     let program = program(vec![(200, "application/json", CONVERSED.into())]);
-    let request = program.client.converse().model_id(MODEL).messages(question());
+    let request = program
+        .client
+        .converse()
+        .model_id(MODEL)
+        .messages(question());
     let answer = request.send().await.unwrap();
     assert_eq!(answer.usage().unwrap().output_tokens(), 50);
     is_billed(&program.spans.get_finished_spans().unwrap()[0]);
@@ -137,11 +146,18 @@ async fn every_attempt_is_a_call() {
         (429, "application/json", busy.into()),
         (200, "application/json", CONVERSED.into()),
     ]);
-    let request = program.client.converse().model_id(MODEL).messages(question());
+    let request = program
+        .client
+        .converse()
+        .model_id(MODEL)
+        .messages(question());
     request.send().await.unwrap();
     assert_eq!(program.asked.load(Relaxed), 2);
     let spans = program.spans.get_finished_spans().unwrap();
-    assert_eq!(attribute(&spans[0], "error.type").as_deref(), Some("ThrottlingException"));
+    assert_eq!(
+        attribute(&spans[0], "error.type").as_deref(),
+        Some("ThrottlingException")
+    );
     is_billed(&spans[1]);
     assert_eq!(spans.len(), 2);
 }
@@ -150,12 +166,26 @@ async fn every_attempt_is_a_call() {
 async fn a_streamed_answer_is_read_as_it_passes() {
     let stream = [
         frame("messageStart", r#"{"role":"assistant"}"#),
-        frame("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"hi"}}"#),
+        frame(
+            "contentBlockDelta",
+            r#"{"contentBlockIndex":0,"delta":{"text":"hi"}}"#,
+        ),
         frame("messageStop", r#"{"stopReason":"end_turn"}"#),
-        frame("metadata", r#"{"metrics":{"latencyMs":10},"usage":{"inputTokens":20,"outputTokens":50,"totalTokens":170,"cacheReadInputTokens":100,"cacheWriteInputTokens":0}}"#),
+        frame(
+            "metadata",
+            r#"{"metrics":{"latencyMs":10},"usage":{"inputTokens":20,"outputTokens":50,"totalTokens":170,"cacheReadInputTokens":100,"cacheWriteInputTokens":0}}"#,
+        ),
     ];
-    let program = program(vec![(200, "application/vnd.amazon.eventstream", stream.concat())]);
-    let request = program.client.converse_stream().model_id(MODEL).messages(question());
+    let program = program(vec![(
+        200,
+        "application/vnd.amazon.eventstream",
+        stream.concat(),
+    )]);
+    let request = program
+        .client
+        .converse_stream()
+        .model_id(MODEL)
+        .messages(question());
     let mut answer = request.send().await.unwrap();
     let mut said = String::new();
     while let Some(event) = answer.stream.recv().await.unwrap() {
@@ -167,7 +197,10 @@ async fn a_streamed_answer_is_read_as_it_passes() {
     drop(answer);
     let spans = program.spans.get_finished_spans().unwrap();
     is_billed(&spans[0]);
-    assert_eq!(attribute(&spans[0], "gen_ai.request.stream").as_deref(), Some("true"));
+    assert_eq!(
+        attribute(&spans[0], "gen_ai.request.stream").as_deref(),
+        Some("true")
+    );
 }
 
 #[tokio::test]
