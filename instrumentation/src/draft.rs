@@ -189,8 +189,8 @@ impl Draft {
     }
 
     pub(crate) fn start(mut self) -> Option<Begun> {
-        let name = self.name();
         let active = self.active.take()?;
+        let name = self.name();
         let parent = self.parent.take().unwrap_or_else(Context::current);
         self.attributes.extend(attribution::attributes(&parent));
         let builder = SpanBuilder {

@@ -47,9 +47,27 @@
 //!     .build();
 //! ```
 //!
+//! Clients made of `tower` services take `GenAiLayer`, `async-openai` takes `AsyncOpenAi`, any other HTTP client can be wired
+//! by `HttpCalls::start`, and for `aws-sdk-bedrockruntime` there is the crate `costflame-instrumentation-bedrock`.
+//!
 //! Requests to known providers become spans: OpenAI's formats (chat, responses, completions, embeddings) on a score of
 //! hosts, Anthropic's, Gemini's and Vertex AI's, Bedrock's and Cohere's, whole or streamed. Bodies pass as they are: they
 //! are read on their way, not held back, not copied. Prompts and completions are never taken here.
+//!
+//! # For whom a call is
+//!
+//! ```
+//! use costflame_instrumentation::attribute_to;
+//! use opentelemetry::trace::FutureExt;
+//!
+//! # async fn answer() {}
+//! # async fn handler() {
+//! let context = attribute_to().feature("search").user("u-42").tag("team", "growth").context();
+//! answer().with_context(context).await; // every call within carries all three
+//! # }
+//! ```
+//!
+//! It travels as W3C baggage to the services that are called, where a propagator is set.
 //!
 //! # Programs that use `tracing`, or nothing yet
 //!

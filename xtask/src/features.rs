@@ -7,9 +7,17 @@ use crate::{
     tools,
 };
 
-/// Sets of up to two features: seconds, as only one crate is built anew.
+/// Sets of up to two features, for which only one crate is built anew, and the documentation of all of them.
 pub(crate) fn pairs() -> Result<()> {
-    lint(&["--feature-powerset", "--depth", "2"])
+    lint(&["--feature-powerset", "--depth", "2"])?;
+    let doc = [
+        "doc",
+        "--package",
+        "costflame-instrumentation",
+        "--all-features",
+        "--no-deps",
+    ];
+    run::run(cargo(&doc).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// Every set, and all features with the oldest Rust, which rustup installs.

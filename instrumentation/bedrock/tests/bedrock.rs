@@ -12,7 +12,7 @@ use aws_sdk_bedrockruntime::{
     config::{
         BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig, retry::RetryConfig,
     },
-    primitives::{Blob, SdkBody},
+    primitives::Blob,
     types::{ContentBlock, ConversationRole, ConverseStreamOutput, Message},
 };
 use aws_smithy_runtime_api::{
@@ -26,6 +26,7 @@ use aws_smithy_runtime_api::{
     },
     http::StatusCode,
 };
+use aws_smithy_types::body::SdkBody;
 use costflame_instrumentation::{GenAi, HttpCalls};
 use costflame_instrumentation_bedrock::GenAiHttpClient;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};

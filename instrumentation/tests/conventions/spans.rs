@@ -107,9 +107,11 @@ fn a_span_of_which_nothing_is_known_has_what_is_required_and_no_more() {
     }
 }
 
-/// Keeps what a sampler is told.
+/// Keeps what a sampler is told: a span's name and its attributes.
 #[derive(Clone, Debug, Default)]
-struct Told(Arc<Mutex<Vec<(String, BTreeSet<String>)>>>);
+struct Told(Arc<Mutex<Vec<Start>>>);
+
+type Start = (String, BTreeSet<String>);
 
 impl ShouldSample for Told {
     fn should_sample(
