@@ -15,6 +15,7 @@
 //! assert_eq!(receipt.cost.map(|cost| cost.to_string()).as_deref(), Some("0.008755"));
 //! ```
 
+mod card;
 pub mod catalog;
 pub mod matching;
 pub mod normal;
@@ -26,12 +27,13 @@ pub mod receipt;
 pub mod usage;
 pub mod usd;
 
+pub use card::{RateCard, UnitRate};
 pub use catalog::{Catalog, CatalogError};
 pub use normal::{Normal, normalise};
 pub use overrides::{OverrideError, Overrides};
-pub use price::PriceRequest;
+pub use price::{CountedCost, PriceRequest};
 pub use receipt::{
-    Accounting, CatalogId, Flag, Flags, Line, PriceRow, Receipt, Unit, UnpackError, Unpriced,
+    Accounting, Asked, CatalogId, Flag, Flags, Line, PriceRow, Receipt, Unit, UnpackError, Unpriced,
 };
 pub use usage::{Counter, ReportedUsage, TokenClass, Usage};
 pub use usd::{Usd, UsdSum};

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::{
-    Catalog, Counter, Flag, Line, PriceRequest, PriceRow, Receipt, TokenClass, Unpriced, Usage,
-    Usd, UsdSum,
+    Catalog, Counter, Flag, Line, PriceRequest, PriceRow, Receipt, TokenClass, UnitRate, Unpriced,
+    Usage, Usd, UsdSum,
     catalog::{
         Model, Terms,
         names::canonical,
@@ -169,6 +169,17 @@ impl<'a> Quote<'a> {
         Ok(lines)
     }
 
+    /// What one unit costs in the smallest and in the largest prompts.
+    pub(crate) fn unit_rate(&self, unit: Unit, keys: &[PriceKey]) -> Option<UnitRate> {
+        let (small, large) = (self.rate(keys, 0)?, self.rate(keys, u64::MAX)?);
+        Some(UnitRate {
+            unit,
+            rate: Usd(small.rate.pico()),
+            largest: Usd(large.rate.pico()),
+            per: small.key.per(),
+        })
+    }
+
     /// The first of the keys that has a price.
     fn rate(&self, keys: &[PriceKey], total_input: u64) -> Option<Quoted> {
         let quoted = keys.iter().find_map(|key| self.rate_of(*key, total_input));
@@ -220,7 +231,8 @@ impl<'a> Quote<'a> {
         }
     }
 
-    fn row(&mut self, above: Option<u64>) -> PriceRow {
+    /// The price as a receipt names it; takes the names along.
+    pub(crate) fn row(&mut self, above: Option<u64>) -> PriceRow {
         let (provider, model) = std::mem::take(&mut self.names);
         PriceRow {
             provider,

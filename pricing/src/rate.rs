@@ -22,6 +22,11 @@ impl Rate {
         parse_pico(text).filter(|pico| *pico >= 0).map(Self)
     }
 
+    /// A price of so many pico-dollars, which are not negative.
+    pub(crate) const fn of_pico(pico: i64) -> Self {
+        Self(pico)
+    }
+
     /// Pico-dollars.
     #[must_use]
     pub const fn pico(self) -> i64 {

@@ -1,8 +1,10 @@
 //! The receipt of one call: quantity × rate = amount, line by line, and where each came from.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Counter, TokenClass, Usage, Usd};
+use crate::{Counter, PriceRequest, TokenClass, Usage, Usd};
 
 /// Identity of a catalog snapshot: the first 8 bytes of the SHA-256 of its source text.
 #[derive(
@@ -52,7 +54,7 @@ pub enum Flag {
     RequestModel = 8,
     /// A number on the span was negative, fractional, not a number or above 2⁵³ and was ignored.
     BadNumber = 9,
-    /// The cost is the reported one, since there is no price.
+    /// The cost is the reported one, since there is no price or since reported costs count.
     ReportedCost = 10,
     /// May be the same call as another one (law 3 f); both count.
     PossibleDuplicate = 11,
@@ -64,11 +66,13 @@ pub enum Flag {
     Overridden = 14,
     /// The catalog's price was corrected by a built-in rule.
     Corrected = 15,
+    /// The price is from the second source, since the first does not know the model.
+    SecondSource = 16,
 }
 
 impl Flag {
     /// Every flag.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Clamped,
         Self::ReasoningAdded,
         Self::Aggregate,
@@ -85,6 +89,7 @@ impl Flag {
         Self::Estimated,
         Self::Overridden,
         Self::Corrected,
+        Self::SecondSource,
     ];
 
     /// The name used in the API.
@@ -107,6 +112,7 @@ impl Flag {
             Self::Estimated => "estimated",
             Self::Overridden => "overridden",
             Self::Corrected => "corrected",
+            Self::SecondSource => "second_source",
         }
     }
 }
@@ -131,6 +137,32 @@ impl Flags {
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// The flags that are not in the other set.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The flags that looking up a price sets; the others say how the usage was read and who counts.
+    #[must_use]
+    pub fn of_pricing() -> Self {
+        let mut flags = Self::default();
+        for flag in [
+            Flag::Overflow,
+            Flag::FallbackProvider,
+            Flag::ProviderGuessed,
+            Flag::RequestModel,
+            Flag::ReportedCost,
+            Flag::TierUnpriced,
+            Flag::Overridden,
+            Flag::Corrected,
+            Flag::SecondSource,
+        ] {
+            flags.insert(flag);
+        }
+        flags
     }
 
     /// The flags that are set, in order.
@@ -220,6 +252,65 @@ impl Unpriced {
             Self::Overflow => "overflow",
         }
     }
+
+    /// True when an override of the user can price such calls: they name a model and say what they used.
+    #[must_use]
+    pub const fn is_for_an_override(self) -> bool {
+        matches!(self, Self::UnknownModel | Self::NoRate)
+    }
+}
+
+/// What a price was looked up by beside models, time, service and environment, which stand on the call: as reported, so
+/// that the call can be priced again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Asked {
+    /// See [`PriceRequest::provider`].
+    pub provider: Option<Box<str>>,
+    /// See [`PriceRequest::provider_guessed`].
+    pub provider_guessed: bool,
+    /// See [`PriceRequest::server_address`].
+    pub server_address: Option<Box<str>>,
+    /// The model that was asked for, where it is not the one that stands on the call.
+    pub request_model: Option<Box<str>>,
+    /// See [`PriceRequest::service_tier`].
+    pub service_tier: Option<Box<str>>,
+    /// See [`PriceRequest::processing`].
+    pub processing: Option<Box<str>>,
+    /// See [`PriceRequest::speed`].
+    pub speed: Option<Box<str>>,
+}
+
+impl Asked {
+    /// True when this is what the request asks by; its model is compared where `own_model` is set.
+    #[must_use]
+    pub fn is(&self, request: &PriceRequest<'_>, own_model: bool) -> bool {
+        let same = |kept: &Option<Box<str>>, asked: Option<&str>| kept.as_deref() == asked;
+        same(&self.provider, request.provider)
+            && self.provider_guessed == request.provider_guessed
+            && same(&self.server_address, request.server_address)
+            && same(
+                &self.request_model,
+                request.request_model.filter(|_| own_model),
+            )
+            && same(&self.service_tier, request.service_tier)
+            && same(&self.processing, request.processing)
+            && same(&self.speed, request.speed)
+    }
+
+    /// What a request asks by; its model is kept where `own_model` is set.
+    #[must_use]
+    pub fn of(request: &PriceRequest<'_>, own_model: bool) -> Self {
+        let kept = |asked: Option<&str>| asked.map(Box::from);
+        Self {
+            provider: kept(request.provider),
+            provider_guessed: request.provider_guessed,
+            server_address: kept(request.server_address),
+            request_model: kept(request.request_model.filter(|_| own_model)),
+            service_tier: kept(request.service_tier),
+            processing: kept(request.processing),
+            speed: kept(request.speed),
+        }
+    }
 }
 
 /// How one call came to its cost, or why it has none.
@@ -233,7 +324,7 @@ pub struct Receipt {
     pub cost: Option<Usd>,
     /// Set exactly when `cost` is `None`.
     pub unpriced: Option<Unpriced>,
-    /// The price applied.
+    /// The price applied; where the reported cost counts instead, the one of `computed`.
     pub price: Option<PriceRow>,
     /// The catalog the price is from.
     pub catalog: CatalogId,
@@ -243,10 +334,18 @@ pub struct Receipt {
     pub flags: Flags,
     /// The cost the emitter itself reported; never summed with ours.
     pub reported: Option<Usd>,
+    /// The cost by our prices, where the reported one counts although there is a price.
+    pub computed: Option<Usd>,
+    /// What the price was looked up by; `None` if whoever keeps the receipt did not note it.
+    pub asked: Option<Arc<Asked>>,
 }
 
+/// Bytes to append to a packed receipt that was written before [`Receipt::computed`] and [`Receipt::asked`] were its last
+/// fields: both absent.
+pub const PACKED_BEFORE_ASKED: [u8; 2] = [0, 0];
+
 /// First byte of a packed receipt.
-const PACK_VERSION: u8 = 1;
+const PACK_VERSION: u8 = 2;
 
 /// Why packed bytes are no receipt. None is worth a retry.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::receipt::Unit;
+
 /// One disjoint class of billed tokens. A token is in exactly one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -170,6 +172,19 @@ impl Usage {
     #[must_use]
     pub fn is_zero(&self) -> bool {
         self.tokens.iter().chain(&self.counters).all(|n| *n == 0)
+    }
+
+    /// What was used: classes of tokens, then other units.
+    pub fn units(&self) -> impl Iterator<Item = Unit> {
+        let tokens = TokenClass::ALL
+            .into_iter()
+            .filter(|class| self.get(*class) > 0)
+            .map(Unit::Tokens);
+        let counters = Counter::ALL
+            .into_iter()
+            .filter(|counter| self.count(*counter) > 0)
+            .map(Unit::Counter);
+        tokens.chain(counters)
     }
 
     /// Class by class sum with another usage; saturates.

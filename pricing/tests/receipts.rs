@@ -15,6 +15,7 @@ const AT_US: i64 = 1_795_006_800_000_000;
 
 const CALL: PriceRequest<'static> = PriceRequest {
     provider: Some("openai"),
+    provider_guessed: false,
     server_address: None,
     response_model: None,
     request_model: None,

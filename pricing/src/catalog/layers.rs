@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Cache, Catalog,
+    Catalog,
     lookup::{Found, Models, Resolved},
     names, snapshot_hash,
 };
@@ -49,11 +49,12 @@ impl Catalog {
             let Some((provider, model)) = &entry.alias else {
                 continue;
             };
-            let target = self.data.by_id.get(provider);
-            if target
-                .and_then(|provider| self.find(*provider, &model.to_lowercase()))
-                .is_none()
-            {
+            let model_name = model.to_lowercase();
+            let lists = |catalog: &Self| {
+                let provider = catalog.data.by_id.get(provider);
+                provider.is_some_and(|at| catalog.find(*at, &model_name).is_some())
+            };
+            if !lists(self) && !self.second().is_some_and(lists) {
                 let problem = format!("{provider}/{model} is not in the catalog");
                 return Err(OverrideError {
                     line: entry.line,
@@ -78,13 +79,14 @@ impl Catalog {
             entries: Arc::clone(&overrides.entries),
         };
         let CatalogId(below) = self.id();
+        let second = self.second().map(|second| second.under(overrides, flag));
         Self {
             sha256: snapshot_hash(&[&below, overrides.text.as_bytes()]),
-            data: Arc::clone(&self.data),
             layers: std::iter::once(top)
                 .chain(self.layers.iter().cloned())
                 .collect(),
-            cache: Cache::default(),
+            second: second.map(Arc::new),
+            ..self.share()
         }
     }
 

@@ -106,11 +106,10 @@ impl Catalog {
 
     /// Our own table first, since the catalog takes every name with `openai` in it for OpenAI.
     fn asked(&self, provider: &str) -> Asked {
-        let listed = match names::host(provider) {
-            Host::Elsewhere => return Asked::Elsewhere,
-            Host::Listed(id) => self.data.by_id.get(id).copied(),
-            Host::Unknown => None,
-        };
+        let listed = self.listed(provider);
+        if listed.is_none() && names::host(provider) == Host::Elsewhere {
+            return Asked::Elsewhere;
+        }
         let name = names::fold_model(Some(provider)).unwrap_or_default();
         let matched = |provider: &Provider| {
             provider
@@ -122,6 +121,12 @@ impl Catalog {
             .or_else(|| self.data.by_id.get(name.as_str()).copied())
             .or_else(|| self.data.providers.iter().position(matched))
             .map_or(Asked::Unknown, Asked::Provider)
+    }
+
+    /// The provider that a name stands for, if it is in this catalog.
+    fn listed(&self, provider: &str) -> Option<usize> {
+        let id = names::canonical(provider);
+        self.data.by_id.get(id.as_str()).copied()
     }
 
     fn candidates(&self, asked: Asked, address: Option<&str>) -> Vec<Candidate> {
@@ -213,17 +218,9 @@ impl Catalog {
             }
             Asked::Provider(_) | Asked::Elsewhere => return None,
         };
-        let by_prefix =
-            model
-                .split_once('/')
-                .and_then(|(prefix, rest)| match names::host(prefix) {
-                    Host::Listed(id) => self
-                        .data
-                        .by_id
-                        .get(id)
-                        .and_then(|provider| self.find(*provider, rest)),
-                    Host::Elsewhere | Host::Unknown => None,
-                });
+        let by_prefix = model
+            .split_once('/')
+            .and_then(|(prefix, rest)| self.find(self.listed(prefix)?, rest));
         if by_prefix.is_some() || prefix_only {
             return by_prefix;
         }

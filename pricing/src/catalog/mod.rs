@@ -6,6 +6,7 @@
 
 mod cache;
 mod layers;
+mod litellm;
 mod lookup;
 pub(crate) mod names;
 pub(crate) mod prices;
@@ -22,7 +23,7 @@ use sha2::{Digest, Sha256};
 use self::{cache::Cache, layers::Layer, prices::Tariff};
 pub(crate) use self::{layers::Terms, lookup::Found};
 use crate::{
-    CatalogId,
+    CatalogId, CountedCost,
     matching::{Matcher, Pattern},
 };
 
@@ -36,8 +37,8 @@ static EMBEDDED: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
 /// Why a catalog was refused. None is worth a retry: the file itself is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// Not JSON, or not the genai-prices v2 format.
-    #[error("the catalog is not in the genai-prices v2 format: {0}")]
+    /// Not JSON, or not the format: genai-prices v2, or LiteLLM's map.
+    #[error("it is not in the format of a catalog: {0}")]
     Format(#[from] serde_json::Error),
     /// Two providers with one id.
     #[error("provider {0} is listed twice")]
@@ -76,6 +77,9 @@ pub struct Catalog {
     data: Arc<Data>,
     /// What stands above the entries, the first the highest.
     layers: Vec<Layer>,
+    /// Asked for models that have no entry here.
+    second: Option<Arc<Self>>,
+    counted: CountedCost,
     cache: Cache,
 }
 
@@ -115,18 +119,74 @@ impl Catalog {
     /// [`CatalogError`] names the provider and model that cannot be read. Price keys that are not
     /// known here are ignored: they are units that spans do not report.
     pub fn from_json(json: &[u8]) -> Result<Self, CatalogError> {
-        let providers = source::read(json)?;
+        Ok(Self::of(source::read(json)?, snapshot_hash(&[json])))
+    }
+
+    /// Reads the map of model prices of LiteLLM (`model_prices_and_context_window.json`, MIT), to stand behind another
+    /// catalog, see [`Catalog::with_second`]. It knows only today's prices.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Format`] when it is not such a map; entries without a price are left out.
+    pub fn from_litellm(json: &[u8]) -> Result<Self, CatalogError> {
+        Ok(Self::of(litellm::read(json)?, snapshot_hash(&[json])))
+    }
+
+    fn of(providers: Vec<Provider>, sha256: [u8; 32]) -> Self {
         let by_id = providers
             .iter()
             .enumerate()
             .map(|(at, provider)| (provider.id.clone(), at))
             .collect();
-        Ok(Self {
-            sha256: snapshot_hash(&[json]),
+        Self {
+            sha256,
             data: Arc::new(Data { providers, by_id }),
             layers: Vec::new(),
+            second: None,
+            counted: CountedCost::default(),
             cache: Cache::default(),
-        })
+        }
+    }
+
+    /// This catalog with a second source behind it, for models that it does not know.
+    #[must_use]
+    pub fn with_second(&self, second: Self) -> Self {
+        Self {
+            sha256: snapshot_hash(&[&self.sha256, &second.sha256]),
+            second: Some(Arc::new(second)),
+            ..self.share()
+        }
+    }
+
+    /// This catalog, counting as told where a span reports its cost itself. The prices, and so the snapshot, are the same.
+    #[must_use]
+    pub fn counting(&self, counted: CountedCost) -> Self {
+        Self {
+            counted,
+            ..self.share()
+        }
+    }
+
+    /// The same catalog; what it remembers of names is not shared.
+    fn share(&self) -> Self {
+        Self {
+            sha256: self.sha256,
+            data: Arc::clone(&self.data),
+            layers: self.layers.clone(),
+            second: self.second.clone(),
+            counted: self.counted,
+            cache: Cache::default(),
+        }
+    }
+
+    pub(crate) fn second(&self) -> Option<&Self> {
+        self.second.as_deref()
+    }
+
+    /// Which cost counts where a span reports one and there is a price, too.
+    #[must_use]
+    pub const fn counted(&self) -> CountedCost {
+        self.counted
     }
 
     /// Compiles every pattern.
@@ -305,7 +365,7 @@ mod tests {
             catalog.check().map(|()| catalog)
         };
         let error = |json: &str| read(json).unwrap_err().to_string();
-        assert!(error("{}").contains("v2 format"));
+        assert!(error("{}").contains("format of a catalog"));
         assert!(
             error(&provider(
                 r#"{"id": "m", "match": {"equals": "m"}, "prices": {"input_mtok": "1"}}"#

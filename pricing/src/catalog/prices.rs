@@ -34,35 +34,44 @@ pub(crate) enum PriceKey {
 }
 
 impl PriceKey {
+    /// Every key with its name in the catalog.
+    const NAMES: [(Self, &'static str); 24] = [
+        (Self::Input, "input_mtok"),
+        (Self::InputText, "input_text_mtok"),
+        (Self::CacheRead, "cache_read_mtok"),
+        (Self::CacheWrite, "cache_write_mtok"),
+        (Self::CacheWrite5m, "cache_write_5m_mtok"),
+        (Self::CacheWrite1h, "cache_write_1h_mtok"),
+        (Self::InputAudio, "input_audio_mtok"),
+        (Self::CacheAudioRead, "cache_audio_read_mtok"),
+        (Self::InputImage, "input_image_mtok"),
+        (Self::InputVideo, "input_video_mtok"),
+        (Self::Output, "output_mtok"),
+        (Self::OutputText, "output_text_mtok"),
+        (Self::OutputReasoning, "output_reasoning_mtok"),
+        (Self::OutputAudio, "output_audio_mtok"),
+        (Self::OutputImage, "output_image_mtok"),
+        (Self::WebSearches, "web_searches_kcount"),
+        (Self::StorageSearches, "storage_searches_kcount"),
+        (Self::RerankSearches, "rerank_searches_kcount"),
+        (Self::DocumentPages, "input_document_kpages"),
+        (Self::AudioHours, "audio_hours"),
+        (Self::InputAudioHours, "input_audio_hours"),
+        (Self::OutputAudioHours, "output_audio_hours"),
+        (Self::Characters, "input_mchars"),
+        (Self::Requests, "requests_kcount"),
+    ];
+
     /// The key of a name in the catalog; `None` for units that spans do not report.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "input_mtok" => Self::Input,
-            "input_text_mtok" => Self::InputText,
-            "cache_read_mtok" => Self::CacheRead,
-            "cache_write_mtok" => Self::CacheWrite,
-            "cache_write_5m_mtok" => Self::CacheWrite5m,
-            "cache_write_1h_mtok" => Self::CacheWrite1h,
-            "input_audio_mtok" => Self::InputAudio,
-            "cache_audio_read_mtok" => Self::CacheAudioRead,
-            "input_image_mtok" => Self::InputImage,
-            "input_video_mtok" => Self::InputVideo,
-            "output_mtok" => Self::Output,
-            "output_text_mtok" => Self::OutputText,
-            "output_reasoning_mtok" => Self::OutputReasoning,
-            "output_audio_mtok" => Self::OutputAudio,
-            "output_image_mtok" => Self::OutputImage,
-            "web_searches_kcount" => Self::WebSearches,
-            "storage_searches_kcount" => Self::StorageSearches,
-            "rerank_searches_kcount" => Self::RerankSearches,
-            "input_document_kpages" => Self::DocumentPages,
-            "audio_hours" => Self::AudioHours,
-            "input_audio_hours" => Self::InputAudioHours,
-            "output_audio_hours" => Self::OutputAudioHours,
-            "input_mchars" => Self::Characters,
-            "requests_kcount" => Self::Requests,
-            _ => return None,
-        })
+        let named = Self::NAMES.iter().find(|(_, own)| *own == name);
+        named.map(|(key, _)| *key)
+    }
+
+    /// Its name in the catalog.
+    pub(crate) fn name(self) -> &'static str {
+        let named = Self::NAMES.iter().find(|(key, _)| *key == self);
+        named.map_or("", |(_, name)| name)
     }
 
     /// Units that the price buys.

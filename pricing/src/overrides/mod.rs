@@ -25,8 +25,11 @@
 //! `rates` replaces the rates that it names and leaves the others of the entry as they are.
 
 mod source;
+mod suggestion;
 
 use std::sync::Arc;
+
+pub use suggestion::Suggestion;
 
 use crate::{
     catalog::prices::{DAY_US, Day, PriceKey, Prices, Window},
