@@ -15,7 +15,7 @@ use crate::{
 /// The columns of `calls` that are written, in order; `tx` is the database's.
 macro_rules! calls_columns {
     () => {
-        "start_us, end_us, cost, reported, project_id, start_day, flags, weight_milli, lane, why, unpriced, signal, \
+        "start_us, end_us, cost, reported, computed, project_id, start_day, flags, weight_milli, lane, why, unpriced, signal, \
          span_kind, error, late, trace_id, span_id, path_id, series_id, instead_trace_id, instead_span_id, \
          lost_response, lost_usage, claims, tokens_input, tokens_cache_read, tokens_cache_write, \
          tokens_cache_write_1h, tokens_audio_in, tokens_cache_read_audio, tokens_image_in, tokens_video_in, \
@@ -27,7 +27,7 @@ macro_rules! calls_columns {
 pub(crate) use calls_columns;
 
 /// Number of [`calls_columns`].
-pub(crate) const CALLS_COLUMN_COUNT: usize = 54;
+pub(crate) const CALLS_COLUMN_COUNT: usize = 55;
 
 /// The columns of `calls` that a [`CallRow`] is read from, of a table called `c`.
 macro_rules! call_row_columns {

@@ -28,6 +28,7 @@ mod packed;
 mod plan;
 mod postgres;
 pub mod query;
+mod reprice;
 mod retention;
 mod rows;
 mod seen;
@@ -51,8 +52,12 @@ pub use forget::Forgotten;
 pub use measures::{COUNTS, Measures, SUMS};
 pub use outbox::{Delivery, Finish, Letter, Level, OutboxRow, Selection, Trimmed};
 pub use plan::Due;
+pub use reprice::{ModelTotals, Repricing, RepricingState, Totals};
 pub use retention::{Dropped, FEWEST_CALL_DAYS};
-pub use rows::{CatalogRow, LANES, LandingRow, Mark, MarkId, MarkPage, TraceKey, lane};
+pub use rows::{
+    CatalogRow, LANES, LandingRow, Mark, MarkId, MarkPage, PriceKind, PriceSourceRow, TraceKey,
+    lane,
+};
 pub use series::{SeriesId, SeriesRow};
 pub use settle::{Lease, SettleReport};
 pub use status::Status;

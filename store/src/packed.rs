@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use costflame_pricing::{Receipt, Usage, Usd};
+use costflame_pricing::{Receipt, Usage, Usd, receipt::PACKED_BEFORE_ASKED};
 use costflame_profile::{Attribution, Call, Text, Twin};
 use serde::{Deserialize, Serialize};
 
 use crate::{StoreError, call_row::OwnClaim};
 
 /// First byte of every packed value. A new layout is a new number; old ones stay readable.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// Receipts had two fields less, the last ones.
+const BEFORE_ASKED: u8 = 1;
 
 /// A call as stored: usage and cost are the receipt's, so they are written only without one.
 #[derive(Serialize, Deserialize)]
@@ -125,6 +128,11 @@ fn read<T: serde::de::DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, S
         Some((&VERSION, rest)) => {
             postcard::from_bytes(rest).map_err(|error| StoreError::corrupt(what, error))
         }
+        // Values without a receipt have not changed; what follows them is not read.
+        Some((&BEFORE_ASKED, rest)) => {
+            let bytes = [rest, &PACKED_BEFORE_ASKED].concat();
+            postcard::from_bytes(&bytes).map_err(|error| StoreError::corrupt(what, error))
+        }
         Some((version, _)) => Err(StoreError::corrupt(
             what,
             format_args!("unknown version {version}"),
@@ -151,5 +159,32 @@ impl postcard::ser_flavors::Flavor for Sink<'_> {
 
     fn finalize(self) -> postcard::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_the_first_layout_are_read() {
+        let call = Call {
+            provider: Some("openai".into()),
+            cost: Some(Usd(7)),
+            ..Call::default()
+        };
+        let receipt = Receipt {
+            cost: Some(Usd(7)),
+            reported: Some(Usd(8)),
+            ..Receipt::default()
+        };
+        let mut old = bytes(|out| write_call(&call, Some(&receipt), out));
+        old[0] = BEFORE_ASKED;
+        old.truncate(old.len() - PACKED_BEFORE_ASKED.len());
+        assert_eq!(read_call(&old).unwrap(), (call.clone(), Some(receipt)));
+        let mut bare = bytes(|out| write_call(&call, None, out));
+        bare[0] = BEFORE_ASKED;
+        assert_eq!(read_call(&bare).unwrap(), (call, None));
+        assert!(read_call(&[9, 0]).is_err() && read_call(&[]).is_err());
     }
 }

@@ -135,6 +135,24 @@ impl Writes {
             .retain(|_, totals| *totals != TraceTotals::default());
     }
 
+    /// A call becomes another at the same place, which its trace and the rollups follow.
+    pub(crate) fn replace(&mut self, before: &CallRow, after: CallRow) {
+        let totals = self.changed_traces.entry(before.key.trace).or_default();
+        totals.add(before, -1);
+        totals.add(&after, 1);
+        self.remove(before);
+        self.add(after);
+    }
+
+    /// Sorts what [`Writes::replace`] added and drops what came to nothing.
+    pub(crate) fn settle_replaced(&mut self) {
+        self.old_calls.sort_unstable();
+        self.new_calls.sort_unstable_by_key(|call| call.key);
+        self.changed_traces
+            .retain(|_, totals| *totals != TraceTotals::default());
+        self.deltas.settle();
+    }
+
     fn diff_trace(&mut self, known: &Known, outcome: &Outcome) {
         let mut old: HashMap<CallKey, &CallRow> =
             known.calls.iter().map(|call| (call.key, call)).collect();
@@ -144,13 +162,7 @@ impl Writes {
                 Some(before) => self.remove(before),
                 None => {}
             }
-            self.deltas.add(new);
-            self.series
-                .entry((new.key.trace.project, new.series))
-                .or_insert_with(|| SeriesRow::of(new));
-            self.classes
-                .insert((new.key.trace.project, ClassSet::of(new)));
-            self.new_calls.push(new.clone());
+            self.add(new.clone());
         }
         for gone in old.into_values() {
             self.remove(gone);
@@ -166,6 +178,16 @@ impl Writes {
                 .iter()
                 .map(|path| (known.key.project, path.clone())),
         );
+    }
+
+    fn add(&mut self, call: CallRow) {
+        let project = call.key.trace.project;
+        self.deltas.add(&call);
+        self.series
+            .entry((project, call.series))
+            .or_insert_with(|| SeriesRow::of(&call));
+        self.classes.insert((project, ClassSet::of(&call)));
+        self.new_calls.push(call);
     }
 
     fn remove(&mut self, call: &CallRow) {

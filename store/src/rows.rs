@@ -139,3 +139,27 @@ mod tests {
         }
     }
 }
+
+/// Which list of prices a source has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PriceKind {
+    /// The catalog that is asked first, in the format of genai-prices.
+    Catalog = 0,
+    /// The map of LiteLLM, for models that the catalog does not know.
+    Second = 1,
+}
+
+/// Prices as they were fetched. Of each kind the newest is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceSourceRow {
+    /// What it is.
+    pub kind: PriceKind,
+    /// When it was fetched, microseconds since 1970 UTC.
+    pub fetched_us: i64,
+    /// The file or URL.
+    pub source: String,
+    /// Of the text.
+    pub sha256: [u8; 32],
+    /// The text, compressed with zstd; empty = the built-in catalog again, or no second source.
+    pub body: Vec<u8>,
+}

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, future::Future};
 use costflame_profile::Identity;
 
 use crate::{
-    CallKey, CallRow, Forgotten, LandingRow, StoreError, TraceKey, TraceRow, claim_row::ClaimRow,
-    election::Stretch, plan::Writes, retention::DroppedBefore,
+    CallKey, CallRow, Forgotten, LandingRow, RepricingState, StoreError, TraceKey, TraceRow,
+    claim_row::ClaimRow, election::Stretch, plan::Writes, retention::DroppedBefore,
 };
 
 /// One settling transaction.
@@ -79,6 +79,26 @@ pub(crate) trait Session: Send {
     fn delete_landed(
         &mut self,
         traces: &[TraceKey],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Writes the calls and receipts of landed rows anew, and makes every settling under way that may have read them
+    /// start again.
+    fn rewrite_landed(
+        &mut self,
+        rows: &[LandingRow],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Marks traces, so that they are settled again.
+    fn mark(
+        &mut self,
+        traces: &[TraceKey],
+        now_us: i64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Writes down how far a repricing has come.
+    fn note_repricing(
+        &mut self,
+        state: &RepricingState,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps a record of a deletion.

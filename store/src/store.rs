@@ -10,8 +10,9 @@ use costflame_profile::TraceId;
 use tokio::sync::Semaphore;
 
 use crate::{
-    CatalogRow, Dropped, Due, Forgotten, LandingRow, Lease, MarkId, MarkPage, OutboxRow,
-    SettleReport, Status, StoreError, TraceKey, Verified,
+    CatalogRow, Dropped, Due, Forgotten, LandingRow, Lease, MarkId, MarkPage, OutboxRow, PriceKind,
+    PriceSourceRow, Repricing, RepricingState, SettleReport, Status, StoreError, Totals, TraceKey,
+    Verified,
     postgres::Postgres,
     query,
     retention::{FEWEST_CALL_DAYS, Keep},
@@ -419,6 +420,84 @@ impl Store {
         let mut calls = dispatch!(self, all_calls())?;
         calls.sort_by_key(|call| call.key);
         Ok(calls)
+    }
+
+    /// Keeps fetched prices, which are the newest of their kind from now on.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn put_prices(&self, prices: &PriceSourceRow) -> Result<(), StoreError> {
+        dispatch!(self, put_prices(prices))
+    }
+
+    /// The prices of a kind that were fetched last.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn newest_prices(
+        &self,
+        kind: PriceKind,
+    ) -> Result<Option<PriceSourceRow>, StoreError> {
+        dispatch!(self, newest_prices(kind))
+    }
+
+    /// A number that grows with every [`Store::put_prices`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn prices_version(&self) -> Result<i64, StoreError> {
+        dispatch!(self, prices_version())
+    }
+
+    /// Calls of a project that start in a range, counted or not.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn count_calls(
+        &self,
+        project: i32,
+        from_us: i64,
+        to_us: i64,
+    ) -> Result<u64, StoreError> {
+        dispatch!(self, count_calls(project, from_us, to_us))
+    }
+
+    /// What the calls of a range cost and would cost, by model. `seen` is told how many more calls were looked at.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn reprice_totals(
+        &self,
+        work: &Repricing<'_>,
+        seen: impl Fn(u64),
+    ) -> Result<Totals, StoreError> {
+        dispatch!(self, reprice_totals(work, seen))
+    }
+
+    /// Begins to price a range again, or goes on with the same work that has not ended. Nothing is priced yet.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn begin_repricing(
+        &self,
+        work: &Repricing<'_>,
+        now_us: i64,
+    ) -> Result<RepricingState, StoreError> {
+        dispatch!(self, begin_repricing(work, now_us))
+    }
+
+    /// Prices some traces again, or finds that nothing is left. Spans land and traces settle meanwhile; a trace for which
+    /// prices decide what is settled is marked and settled by whoever settles.
+    ///
+    /// # Errors
+    /// When the database cannot be written; the same step may be tried again.
+    pub async fn reprice(
+        &self,
+        work: &Repricing<'_>,
+        state: RepricingState,
+        now_us: i64,
+    ) -> Result<RepricingState, StoreError> {
+        dispatch!(self, reprice(work, state, self.keep.horizon_us, now_us))
     }
 
     /// Keeps a price snapshot; one that is there already stays.

@@ -60,6 +60,7 @@ fn call(row: &CallRow, out: &mut CopyBuffer) {
     out.i64(row.end_us);
     out.optional(row.call.cost.as_ref(), |out, cost| out.i64(cost.0));
     out.optional(row.receipt.reported.as_ref(), |out, cost| out.i64(cost.0));
+    out.optional(row.receipt.computed.as_ref(), |out, cost| out.i64(cost.0));
     out.i32(row.key.trace.project);
     out.i32(row.start_day());
     out.i32(row.flags.0.cast_signed());

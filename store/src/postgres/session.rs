@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use costflame_profile::Identity;
 use sqlx::PgConnection;
 
-use super::{Postgres, read, write};
+use super::{Postgres, read, reprice, write};
 use crate::{
-    CallKey, CallRow, Forgotten, LandingRow, Lease, StoreError, TraceKey, TraceRow,
+    CallKey, CallRow, Forgotten, LandingRow, Lease, RepricingState, StoreError, TraceKey, TraceRow,
     claim_row::ClaimRow, election::Stretch, guard::Guard, plan::Writes, retention::DroppedBefore,
     seen::Stored, session::Session,
 };
@@ -137,6 +137,18 @@ impl Session for PgSession<'_> {
 
     async fn delete_landed(&mut self, traces: &[TraceKey]) -> Result<(), StoreError> {
         write::delete_landed(self.connection(), traces).await
+    }
+
+    async fn rewrite_landed(&mut self, rows: &[LandingRow]) -> Result<(), StoreError> {
+        reprice::rewrite_landed(self.connection(), rows).await
+    }
+
+    async fn mark(&mut self, traces: &[TraceKey], now_us: i64) -> Result<(), StoreError> {
+        reprice::mark(self.connection(), traces, now_us).await
+    }
+
+    async fn note_repricing(&mut self, state: &RepricingState) -> Result<(), StoreError> {
+        reprice::note(self.connection(), state).await
     }
 
     async fn note_deletion(

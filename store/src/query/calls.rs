@@ -326,7 +326,8 @@ pub(super) fn rule(stored: i64) -> Result<Option<Rule>, StoreError> {
         .ok_or_else(|| StoreError::corrupt("rule", stored))
 }
 
-fn unpriced(stored: i64) -> Result<Unpriced, StoreError> {
+/// The reason of a stored number.
+pub(super) fn unpriced(stored: i64) -> Result<Unpriced, StoreError> {
     [
         Unpriced::NoUsage,
         Unpriced::NoModel,

@@ -33,6 +33,7 @@ pub(super) fn call(insert: Insert, row: &CallRow) -> Insert {
         .bind(row.end_us)
         .bind(row.call.cost.map(|cost| cost.0))
         .bind(row.receipt.reported.map(|cost| cost.0))
+        .bind(row.receipt.computed.map(|cost| cost.0))
         .bind(row.key.trace.project)
         .bind(row.start_day())
         .bind(row.flags.0.cast_signed())

@@ -6,9 +6,9 @@ use costflame_profile::Identity;
 use sqlx::{SqliteConnection, pool::PoolConnection};
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Sqlite, read, write};
+use super::{Sqlite, read, reprice, write};
 use crate::{
-    CallKey, CallRow, Forgotten, LandingRow, Lease, StoreError, TraceKey, TraceRow,
+    CallKey, CallRow, Forgotten, LandingRow, Lease, RepricingState, StoreError, TraceKey, TraceRow,
     claim_row::ClaimRow, election::Stretch, guard::Guard, plan::Writes, retention::DroppedBefore,
     seen::Stored, session::Session,
 };
@@ -74,6 +74,9 @@ impl Session for SqliteSession {
     }
 
     async fn lock(&mut self, _identity_lanes: &BTreeSet<i16>) -> Result<(), StoreError> {
+        if self.writer.is_some() {
+            return Ok(());
+        }
         let mut writer = Guard::begin(&self.sqlite.writer, "BEGIN IMMEDIATE").await?;
         let epochs: Vec<(i16, i64)> = sqlx::query_as("SELECT lane, epoch FROM lanes")
             .fetch_all(writer.connection())
@@ -124,6 +127,18 @@ impl Session for SqliteSession {
 
     async fn delete_landed(&mut self, traces: &[TraceKey]) -> Result<(), StoreError> {
         write::delete_landed(self.connection().await?, traces).await
+    }
+
+    async fn rewrite_landed(&mut self, rows: &[LandingRow]) -> Result<(), StoreError> {
+        reprice::rewrite_landed(self.connection().await?, rows).await
+    }
+
+    async fn mark(&mut self, traces: &[TraceKey], now_us: i64) -> Result<(), StoreError> {
+        reprice::mark(self.connection().await?, traces, now_us).await
+    }
+
+    async fn note_repricing(&mut self, state: &RepricingState) -> Result<(), StoreError> {
+        reprice::note(self.connection().await?, state).await
     }
 
     async fn note_deletion(

@@ -11,6 +11,7 @@ mod horizon;
 mod landing;
 mod outbox;
 mod questions;
+mod reprice;
 mod retention;
 mod settle;
 mod support;
