@@ -18,7 +18,7 @@ enum Task {
     Test(test::Options),
     /// The pages in a real browser, against the real binary
     Browser,
-    /// The tests that take long: many crash rounds
+    /// The tests that take long: many crash rounds, a million damaged inputs
     Soak(soak::Options),
     /// Benchmarks
     Bench(bench::Options),

@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: what takes too long for every change.
+//! `cargo xtask soak`: what takes too long for every change: crashes, and bytes that become receipts.
 
 use anyhow::Result;
 use clap::Args;
@@ -14,6 +14,9 @@ pub(crate) struct Options {
     /// Crash rounds on each database
     #[arg(long, default_value_t = 100)]
     rounds: u32,
+    /// Inputs from bytes to receipts
+    #[arg(long, default_value_t = 1_000_000)]
+    inputs: u64,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -28,5 +31,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "--test-threads",
         "1",
     ];
-    run::run(cargo(&test).env("CRASH_ROUNDS", options.rounds.to_string()))
+    run::run(cargo(&test).env("CRASH_ROUNDS", options.rounds.to_string()))?;
+    let fuzz = [
+        "test",
+        "--release",
+        "--package",
+        "costflame-collector",
+        "--test",
+        "fuzz",
+    ];
+    run::run(cargo(&fuzz).env("FUZZ_INPUTS", options.inputs.to_string()))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use costflame_pricing::{Catalog, Flag, Normal, PriceRequest, Receipt, Usage, normalise};
+use costflame_pricing::{Asked, Catalog, Normal, PriceRequest, Receipt, Usage, normalise};
 use costflame_profile::{Attribution, Call, FrameKind, Signal, Span as ProfileSpan, Text};
 use costflame_store::LandingRow;
 use xxhash_rust::xxh3::xxh3_64;
@@ -28,6 +28,7 @@ pub struct Lander<'c> {
     texts: Interner,
     resource: Option<KnownResource>,
     scope: Option<KnownScope>,
+    asked: Option<Arc<Asked>>,
     empty: Text,
     bytes: Vec<u8>,
 }
@@ -54,6 +55,7 @@ impl<'c> Lander<'c> {
             texts: Interner::default(),
             resource: None,
             scope: None,
+            asked: None,
             empty: Text::from(""),
             bytes: Vec::new(),
         }
@@ -197,6 +199,7 @@ impl<'c> Lander<'c> {
             .map(|(vendor, model)| format!("{vendor}.{model}"));
         let request = PriceRequest {
             provider: call.provider.or(guessed),
+            provider_guessed: guessed.is_some(),
             server_address: call.server_address,
             response_model: call.response_model,
             request_model: whole.as_deref().or(call.request_model),
@@ -210,9 +213,7 @@ impl<'c> Lander<'c> {
         };
         let mut receipt = self.catalog.price(&request, normal.as_ref());
         receipt.flags = receipt.flags.union(call.flags);
-        if guessed.is_some() && receipt.price.is_some() {
-            receipt.flags.insert(Flag::ProviderGuessed);
-        }
+        receipt.asked = Some(asked(&mut self.asked, &request, whole.is_some()));
         let usage = normal.map_or_else(Usage::default, |normal: Normal| normal.usage);
         let catalog_provider = receipt.price.as_ref().map(|price| price.provider.as_str());
         let mut text = |text: Option<&str>| {
@@ -223,7 +224,10 @@ impl<'c> Lander<'c> {
             provider: text(catalog_provider.or(call.provider)),
             request_model: text(call.request_model),
             response_model: text(call.response_model),
-            response_id: text(call.response_id),
+            // No two calls share it.
+            response_id: call
+                .response_id
+                .map(|id| Text::from(&*frame::shortened(id, MAX_TEXT))),
             usage,
             cost: receipt.cost,
         };
@@ -367,6 +371,14 @@ impl<'c> Lander<'c> {
             .for_each(|link| bytes.extend_from_slice(&link.0));
         xxh3_64(bytes)
     }
+}
+
+/// What a price was looked up by. The calls of one request mostly ask alike and share it.
+fn asked(last: &mut Option<Arc<Asked>>, request: &PriceRequest<'_>, own_model: bool) -> Arc<Asked> {
+    if let Some(last) = last.as_ref().filter(|last| last.is(request, own_model)) {
+        return Arc::clone(last);
+    }
+    Arc::clone(last.insert(Arc::new(Asked::of(request, own_model))))
 }
 
 /// Lands a single span. For the spans of one request a [`Lander`] is faster and shares their texts.

@@ -40,6 +40,8 @@ mod strands;
 mod vercel;
 
 #[cfg(test)]
+mod field;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
