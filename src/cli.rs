@@ -12,6 +12,7 @@ use crate::{
     outbox::OutboxConfig,
     prices::PricesConfig,
     report::{DiffConfig, ReportConfig},
+    reprice::RepriceConfig,
 };
 
 /// Cost profiler for LLM applications, built on OpenTelemetry.
@@ -33,8 +34,10 @@ pub(crate) enum Command {
     Report(ReportConfig),
     /// Show what changed, and fail when it is too much
     Diff(DiffConfig),
-    /// Show the prices in force, and compare catalogs
+    /// Show the prices in force, compare and update catalogs, list what has no price
     Prices(PricesConfig),
+    /// Price stored calls again, by the prices in force now: the difference first, then the change
+    Reprice(RepriceConfig),
     /// Look after the database
     Db(DbConfig),
     /// Show, retry and drop what waits to be forwarded

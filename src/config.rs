@@ -13,6 +13,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Command, ValueEnum};
 use costflame_collector::{forward::ForwardTable, size::parse_size};
+use costflame_pricing::CountedCost;
 use costflame_store::FEWEST_CALL_DAYS;
 
 /// The file that is read when it exists in the working directory.
@@ -113,6 +114,15 @@ pub(crate) struct ServeConfig {
     #[arg(long, env = "COSTFLAME_PRICE_OVERRIDES", value_name = "FILE")]
     pub(crate) price_overrides: Option<PathBuf>,
 
+    /// Which cost counts where a span reports its own: the one computed by our prices, or the reported one
+    #[arg(
+        long,
+        env = "COSTFLAME_COST_SOURCE",
+        value_name = "SOURCE",
+        default_value = "computed"
+    )]
+    pub(crate) cost_source: CostSource,
+
     /// What is logged: error, warn, info, debug, trace, or directives such as `info,sqlx=warn`
     #[arg(
         long,
@@ -134,6 +144,24 @@ pub(crate) struct ServeConfig {
     /// Destinations of the file, `[[forward]]`; there are no flags for them.
     #[arg(skip)]
     pub(crate) forward: Vec<ForwardTable>,
+}
+
+/// Which cost counts. The other one is kept beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CostSource {
+    /// By our prices; the reported one where there is no price.
+    Computed,
+    /// As reported; by our prices where none is reported.
+    Reported,
+}
+
+impl From<CostSource> for CountedCost {
+    fn from(source: CostSource) -> Self {
+        match source {
+            CostSource::Computed => Self::Computed,
+            CostSource::Reported => Self::Reported,
+        }
+    }
 }
 
 /// How log lines look.
@@ -266,9 +294,7 @@ pub(crate) fn with_file_and_environment(
                 other.type_str()
             ),
         };
-        command = command.mut_subcommand("serve", |serve| {
-            serve.mut_arg(&key, |arg| arg.default_value(text))
-        });
+        command = with_default(command, &key, &text);
     }
     Ok((command, forward))
 }
@@ -293,6 +319,18 @@ fn forward_tables(value: toml::Value) -> Result<Vec<ForwardTable>> {
         read.push(table.map_err(|error| anyhow!("{key}: {}", error.message()))?);
     }
     Ok(read)
+}
+
+/// The default of a key, in every command that has it: they all mean the same database and the same prices.
+fn with_default(command: Command, key: &str, text: &str) -> Command {
+    let has_key = command.get_arguments().any(|arg| arg.get_id() == key);
+    let command = if has_key {
+        let text = text.to_owned();
+        command.mut_arg(key, |arg| arg.default_value(text))
+    } else {
+        command
+    };
+    command.mut_subcommands(|below| with_default(below, key, text))
 }
 
 /// Every key of the configuration, in the order of the struct.

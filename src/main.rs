@@ -10,6 +10,7 @@ mod log;
 mod outbox;
 mod prices;
 mod report;
+mod reprice;
 mod serve;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Report(config) => report::report(&config).map(done),
         Command::Diff(config) => report::diff(&config),
         Command::Prices(config) => prices::run(&config).map(done),
+        Command::Reprice(config) => reprice::run(&config).map(done),
         Command::Db(config) => db::run(&config).map(done),
         Command::Outbox(config) => outbox::run(&config).map(done),
         Command::Demo(config) => demo::run(&config).map(done),

@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, Result, bail};
-use arc_swap::ArcSwap;
 use costflame_collector::{
     decode::Limits,
     forward::{self, Destination, Forwarder},
@@ -21,7 +20,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::ServeConfig, figures, log, prices};
+use crate::{
+    config::ServeConfig,
+    figures, log,
+    prices::{LivePrices, PriceSettings},
+};
 
 /// Runs until SIGTERM or SIGINT, then drains.
 pub(crate) fn run(config: &ServeConfig) -> Result<()> {
@@ -38,9 +41,11 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     let store = Store::connect(&config.database_url, &store_options(config)).await;
     let store =
         Arc::new(store.with_context(|| format!("cannot open {}", config.shown_database()))?);
-    let (catalog, row) = prices::in_force(config.price_overrides.as_deref())?;
-    let kept = store.put_catalog(&row).await;
-    kept.context("cannot keep the price catalog")?;
+    let settings = PriceSettings {
+        overrides: config.price_overrides.clone(),
+        counted: config.cost_source.into(),
+    };
+    let prices = LivePrices::start(Arc::clone(&store), settings).await?;
     let destinations = destinations(config, &[grpc.local_addr()?, http.local_addr()?])?;
     let signals = Signals::listen()?;
     let shutdown = CancellationToken::new();
@@ -55,7 +60,7 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     let collector = Collector::start(
         receiver_config(config),
         Arc::clone(&store),
-        Arc::new(ArcSwap::new(catalog)),
+        prices.catalog(),
         forwarder.outgoing(),
         &mut registry,
     );
@@ -78,7 +83,10 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         ..Limits::default()
     };
     let figures = figures::source(Arc::clone(&registry), limits, grpc_addr, http_addr);
-    let pages = costflame_dashboards::router(ApiState::new(Store::clone(&store), figures));
+    let catalog = prices.catalog();
+    let state = ApiState::new(Store::clone(&store), figures)
+        .with_catalog(Arc::new(move || catalog.load_full()));
+    let pages = costflame_dashboards::router(state);
     let pages = pages.merge(health::router(Health {
         store,
         draining: shutdown.clone(),
@@ -96,6 +104,7 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         }
     });
     tokio::spawn(signals.wait(shutdown.clone()));
+    tokio::spawn(prices.follow(shutdown.clone())?);
     collector.serve(Listeners { grpc, http }, shutdown).await;
     // What is not settled yet is settled by the next start, or by another collector.
     settled.cancel();

@@ -18,7 +18,9 @@ use axum::{
 };
 use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
 
-pub use api::{ApiState, Bound, Endpoints, Figures, HealthSource, Lag, Queue, Received, Refused};
+pub use api::{
+    ApiState, Bound, CatalogSource, Endpoints, Figures, HealthSource, Lag, Queue, Received, Refused,
+};
 
 /// Scripts come from here alone and never from the page's text. Charts set styles on elements.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \

@@ -122,6 +122,11 @@ impl Server {
         self.child.wait().expect("it is gone");
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM.
     pub(crate) fn send_term(&self) {
         let status = Command::new("kill")

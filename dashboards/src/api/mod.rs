@@ -9,6 +9,7 @@ mod export;
 mod flamegraph;
 mod health;
 mod layers;
+mod models;
 mod movers;
 mod receipt;
 mod shapes;
@@ -27,7 +28,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use document::document;
 pub use error::{ApiError, ErrorBody};
 pub use health::{Bound, Endpoints, Figures, HealthSource, Lag, Queue, Received, Refused};
-pub use state::ApiState;
+pub use state::{ApiState, CatalogSource};
 
 /// Everything under `/api/v1`.
 pub(crate) fn router(state: ApiState) -> Router {
@@ -68,6 +69,7 @@ fn endpoints() -> OpenApiRouter<ApiState> {
         .routes(routes!(trace::trace))
         .routes(routes!(calls::calls))
         .routes(routes!(receipt::receipt))
+        .routes(routes!(models::models))
         .routes(routes!(values::values))
         .routes(routes!(health::health))
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
+use costflame_pricing::Catalog;
 use costflame_store::{Store, query::Snapshot};
 use jiff::Timestamp;
 
@@ -12,11 +13,15 @@ use crate::{
     params::{Invalid, Params},
 };
 
+/// Gives the prices in force at the time of asking.
+pub type CatalogSource = Arc<dyn Fn() -> Arc<Catalog> + Send + Sync>;
+
 /// What the API answers from. Cloning shares it.
 #[derive(Clone)]
 pub struct ApiState {
     pub(super) store: Store,
     pub(super) health: HealthSource,
+    catalog: CatalogSource,
     pub(super) started: Arc<Instant>,
 }
 
@@ -27,8 +32,19 @@ impl ApiState {
         Self {
             store,
             health,
+            catalog: Arc::new(Catalog::embedded),
             started: Arc::new(Instant::now()),
         }
+    }
+
+    /// The same with other prices than the built-in ones.
+    #[must_use]
+    pub fn with_catalog(self, catalog: CatalogSource) -> Self {
+        Self { catalog, ..self }
+    }
+
+    pub(super) fn catalog(&self) -> Arc<Catalog> {
+        (self.catalog)()
     }
 
     pub(super) async fn snapshot(&self) -> Result<Snapshot, ApiError> {
