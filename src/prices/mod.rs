@@ -1,6 +1,7 @@
 //! `costflame prices …`: what is in force, what another catalog would change, what has no price.
 
 mod diff;
+mod fetch;
 mod lists;
 mod live;
 mod show;

@@ -1,6 +1,6 @@
 //! `costflame prices update`: another catalog into the database.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -9,6 +9,7 @@ use costflame_store::{PriceKind, PriceSourceRow, Store};
 
 use super::{
     diff::Changes,
+    fetch::fetch,
     now_us,
     source::{PriceSettings, Prices, pack},
 };
@@ -127,9 +128,10 @@ fn shown(changes: &Changes) -> String {
 
 async fn read(from: &str) -> Result<Vec<u8>> {
     if from.starts_with("http://") || from.starts_with("https://") {
-        return fetch(from)
-            .await
-            .with_context(|| format!("cannot fetch {from}"));
+        let body = fetch(from, MOST_BYTES).await;
+        return Ok(body
+            .with_context(|| format!("cannot fetch {from}"))?
+            .to_vec());
     }
     let path = Path::new(from);
     let size = path
@@ -140,21 +142,6 @@ async fn read(from: &str) -> Result<Vec<u8>> {
         bail!("{from} is larger than {} MiB", MOST_BYTES >> 20);
     }
     std::fs::read(path).with_context(|| format!("cannot read {from}"))
-}
-
-async fn fetch(url: &str) -> Result<Vec<u8>> {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(60))
-        .build()?;
-    let mut answer = client.get(url).send().await?.error_for_status()?;
-    let mut text = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        text.extend_from_slice(&chunk);
-        if text.len() > MOST_BYTES {
-            bail!("it is larger than {} MiB", MOST_BYTES >> 20);
-        }
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

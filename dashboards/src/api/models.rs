@@ -208,7 +208,7 @@ async fn seen(
 fn text(value: Value) -> Option<String> {
     match value {
         Value::Text(text) => Some(text),
-        Value::Absent | Value::Path(_) => None,
+        Value::Absent | Value::Path(_) | Value::Series(_) => None,
     }
 }
 

@@ -1,0 +1,109 @@
+//! One file over HTTP or HTTPS, with the certificates that this system trusts.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use axum::{
+    body::{Body, Bytes},
+    http::{Request, Uri, header},
+};
+use http_body_util::{BodyExt as _, Limited};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use rustls::{ClientConfig, RootCertStore};
+
+/// How long the whole file may take.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// The body of an answer that is a success and not longer than `most` bytes. Redirects are not followed: what is asked
+/// for is what is read.
+pub(super) async fn fetch(url: &str, most: usize) -> Result<Bytes> {
+    let uri: Uri = url.parse().context("it is no URL")?;
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls(uri.scheme_str() == Some("https"))?)
+        .https_or_http()
+        .enable_all_versions()
+        .build();
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let request = Request::get(uri)
+        .header(
+            header::USER_AGENT,
+            concat!("costflame/", env!("CARGO_PKG_VERSION")),
+        )
+        .body(Body::empty())?;
+    let answered = async {
+        let answer = client.request(request).await?;
+        let status = answer.status();
+        if let Some(place) = answer.headers().get(header::LOCATION) {
+            bail!("it is at {}", String::from_utf8_lossy(place.as_bytes()));
+        }
+        if !status.is_success() {
+            bail!("the answer is {status}");
+        }
+        match Limited::new(answer.into_body(), most).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) => bail!(
+                "the answer broke off, or is larger than {} MiB: {error}",
+                most >> 20
+            ),
+        }
+    };
+    tokio::time::timeout(LONGEST, answered)
+        .await
+        .context("no answer within a minute")?
+}
+
+fn tls(is_needed: bool) -> Result<ClientConfig> {
+    let mut trusted = RootCertStore::empty();
+    if is_needed {
+        let system = rustls_native_certs::load_native_certs();
+        trusted.add_parsable_certificates(system.certs);
+        if trusted.is_empty() {
+            bail!("this system has no trusted certificates; fetch the file by other means");
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(trusted)
+        .with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, http::StatusCode, routing::get};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_whole_success_is_a_file() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let place = listener.local_addr().expect("bound");
+        let routes = Router::new()
+            .route("/prices", get(|| async { "[]" }))
+            .route("/large", get(|| async { "x".repeat(2_000) }))
+            .route(
+                "/moved",
+                get(|| async { axum::response::Redirect::to("/prices") }),
+            )
+            .route("/gone", get(|| async { StatusCode::NOT_FOUND }));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let file = |path: &str| {
+            let url = format!("http://{place}{path}");
+            async move { fetch(&url, 1_000).await }
+        };
+        assert_eq!(file("/prices").await.expect("a file"), "[]");
+        for (path, why) in [
+            ("/large", "larger"),
+            ("/moved", "it is at /prices"),
+            ("/gone", "404"),
+        ] {
+            let error = file(path).await.expect_err(path);
+            assert!(format!("{error:#}").contains(why), "{error:#}");
+        }
+        assert!(fetch("not a url", 10).await.is_err());
+        // A server without TLS is no server for https.
+        assert!(fetch(&format!("https://{place}/prices"), 10).await.is_err());
+    }
+}
