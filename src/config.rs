@@ -56,6 +56,10 @@ pub(crate) struct ServeConfig {
     )]
     pub(crate) http_addr: SocketAddr,
 
+    /// Listen on other addresses than loopback: something in front encrypts, and lets in only who may
+    #[arg(long, env = "COSTFLAME_BEHIND_PROXY", value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(crate) behind_proxy: bool,
+
     /// `sqlite://PATH` or `postgres://…` (Postgres 15 or newer)
     #[arg(
         long,
@@ -225,6 +229,18 @@ impl ServeConfig {
                 "database_url must begin with sqlite:// or postgres://, got `{}`",
                 scheme_of(&self.database_url)
             );
+        }
+        for (key, address) in [
+            ("otlp_grpc_addr", self.otlp_grpc_addr),
+            ("otlp_http_addr", self.otlp_http_addr),
+            ("http_addr", self.http_addr),
+        ] {
+            if !self.behind_proxy && !address.ip().is_loopback() {
+                bail!(
+                    "{key}: {address} can be reached from elsewhere, and costflame neither encrypts nor asks who it is; \
+                     listen on 127.0.0.1, or set behind_proxy where something in front does both"
+                );
+            }
         }
         if self.max_in_flight_bytes < self.max_request_bytes {
             bail!(

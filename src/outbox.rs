@@ -179,3 +179,27 @@ fn ago(time_us: i64) -> String {
         humantime::format_duration(Duration::from_secs(age.as_secs()))
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_destination_says_stays_in_its_line() {
+        let letter = Letter {
+            id: 7,
+            destination: "a".to_owned(),
+            signal: 0,
+            items: 1,
+            bytes: 2,
+            received_us: 0,
+            next_us: 0,
+            dead_us: Some(1),
+            attempts: 1,
+            error: Some("HTTP 400: \u{1b}[2J\nowned\r".to_owned()),
+        };
+        let line = line(&letter);
+        assert!(!line.contains(char::is_control), "{line:?}");
+        assert!(line.ends_with("dead: HTTP 400:  [2J owned "), "{line:?}");
+    }
+}

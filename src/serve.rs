@@ -64,13 +64,14 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         forwarder.outgoing(),
         &mut registry,
     );
+    let settle_metrics = SettleMetrics::new(&mut registry);
     let delivered = CancellationToken::new();
-    let forwarding = forwarder.start(delivered.clone());
+    let forwarding = forwarder.start(&settle_metrics.spend(), delivered.clone());
     let settled = CancellationToken::new();
     let settling = Settler::start(
         Arc::clone(&store),
         settle_config(config),
-        SettleMetrics::new(&mut registry),
+        settle_metrics,
         settled.clone(),
     );
 

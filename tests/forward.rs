@@ -1,5 +1,5 @@
 //! Scenario: a destination goes away, flaps, refuses and hangs while clients send, and the server is killed with SIGKILL.
-//! Guarantee: every span that was acknowledged arrives, calls with their cost, in bounded memory, and senders notice nothing.
+//! Guarantee: every span that was acknowledged arrives, calls with their verdict, in bounded memory, and senders notice nothing.
 
 mod support;
 
@@ -31,12 +31,12 @@ enum Mood {
     Hang,
 }
 
-/// A destination that remembers each span and its cost.
+/// A destination that remembers each span and what was said about it.
 #[derive(Clone)]
 struct Backend {
     mood: Arc<Mutex<Mood>>,
-    /// By trace and span: the cost, if it carries one.
-    spans: Arc<Mutex<HashMap<(Vec<u8>, Vec<u8>), Option<f64>>>>,
+    /// By trace and span: whether it counts, if it is a call.
+    spans: Arc<Mutex<HashMap<(Vec<u8>, Vec<u8>), Option<bool>>>>,
     url: String,
 }
 
@@ -83,15 +83,15 @@ async fn answer(State(backend): State<Backend>, body: Bytes) -> StatusCode {
         .into_iter()
         .flat_map(|resource| resource.scope_spans);
     for span in scopes.flat_map(|scope| scope.spans) {
-        let cost = span
+        let verdict = span
             .attributes
             .iter()
-            .find(|one| one.key == "gen_ai.usage.cost");
-        let cost = cost.and_then(|cost| match cost.value.as_ref()?.value.as_ref()? {
-            Value::DoubleValue(cost) => Some(*cost),
+            .find(|one| one.key == "costflame.counted");
+        let counted = verdict.and_then(|verdict| match verdict.value.as_ref()?.value.as_ref()? {
+            Value::BoolValue(counted) => Some(*counted),
             _ => None,
         });
-        known.insert((span.trace_id, span.span_id), cost);
+        known.insert((span.trace_id, span.span_id), counted);
     }
     StatusCode::OK
 }
@@ -173,10 +173,13 @@ async fn what_was_acknowledged_arrives_once_the_destination_is_back() {
         (here == expected.len() * SPANS_PER_TRACE).then_some(())
     });
     let spans = backend.spans.lock().expect("no panic");
-    let priced = spans
+    let of_calls: Vec<bool> = spans
         .iter()
-        .filter(|((trace, _), cost)| expected.contains(trace) && cost.is_some());
-    assert_eq!(priced.count(), expected.len() * CALLS_PER_TRACE);
+        .filter(|((trace, _), _)| expected.contains(trace))
+        .filter_map(|(_, counted)| *counted)
+        .collect();
+    assert_eq!(of_calls.len(), expected.len() * CALLS_PER_TRACE);
+    assert!(of_calls.contains(&true));
     drop(spans);
     assert_eq!(server.terminate().code(), Some(0));
 }

@@ -150,6 +150,26 @@ fn a_port_in_use_is_one_sentence() {
 }
 
 #[test]
+fn an_address_that_others_reach_is_refused_unless_something_in_front_guards_it() {
+    let folder = folder();
+    for flag in ["--otlp-grpc-addr", "--otlp-http-addr", "--http-addr"] {
+        let mut args = FREE.to_vec();
+        let place = args.iter().position(|word| *word == flag).expect("listed");
+        args[place + 1] = "0.0.0.0:0";
+        let err = serve_fails(folder.path(), &args);
+        let key = flag.trim_start_matches('-').replace('-', "_");
+        assert!(err.contains(&key) && err.contains("behind_proxy"), "{err}");
+        assert_eq!(err.trim().lines().count(), 1, "{err}");
+    }
+    let mut args = FREE.to_vec();
+    args[1] = "0.0.0.0:0";
+    // Let through, it fails at the next mistake.
+    args.extend(["--behind-proxy", "--max-spans-per-request", "0"]);
+    let err = serve_fails(folder.path(), &args);
+    assert!(err.contains("max_spans_per_request"), "{err}");
+}
+
+#[test]
 fn an_unreachable_database_is_one_sentence() {
     let folder = folder();
     let Addresses { grpc: closed, .. } = Addresses::free();

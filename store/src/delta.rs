@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use costflame_profile::{PathId, Text};
 
-use crate::{CallRow, Measures, SeriesId};
+use crate::{CallRow, Measures, SeriesId, SeriesRow};
 
 /// Microseconds of the finest bucket.
 pub(crate) const QUARTER_US: i64 = 900_000_000;
@@ -111,6 +111,7 @@ fn cut(text: Text) -> Text {
 pub(crate) struct Deltas {
     pub(crate) paths: BTreeMap<PathKey, Measures>,
     pub(crate) dims: BTreeMap<DimKey, Measures>,
+    series: BTreeMap<SeriesId, SeriesRow>,
 }
 
 impl Deltas {
@@ -124,6 +125,19 @@ impl Deltas {
         self.combine(call, Measures::subtract);
     }
 
+    /// The same by series.
+    pub(crate) fn by_series(&self) -> Vec<(SeriesRow, Measures)> {
+        let mut sums: BTreeMap<SeriesId, Measures> = BTreeMap::new();
+        for (key, measures) in &self.paths {
+            sums.entry(key.series).or_default().add(measures);
+        }
+        let named = |(id, sum): (SeriesId, Measures)| {
+            let row = self.series.get(&id)?.clone();
+            (!sum.is_zero()).then_some((row, sum))
+        };
+        sums.into_iter().filter_map(named).collect()
+    }
+
     /// Drops what came to nothing.
     pub(crate) fn settle(&mut self) {
         self.paths.retain(|_, measures| !measures.is_zero());
@@ -132,6 +146,9 @@ impl Deltas {
 
     fn combine(&mut self, call: &CallRow, how: impl Fn(&mut Measures, &Measures)) {
         let measures = Measures::of(call);
+        self.series
+            .entry(call.series)
+            .or_insert_with(|| SeriesRow::of(call));
         how(self.paths.entry(PathKey::of(call)).or_default(), &measures);
         for key in DimKey::of(call) {
             how(self.dims.entry(key).or_default(), &measures);

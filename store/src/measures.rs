@@ -106,6 +106,24 @@ impl Measures {
         self.combine(other, -1);
     }
 
+    /// Cost of the calls that count, in pico-dollars.
+    #[must_use]
+    pub const fn cost(&self) -> i128 {
+        self.sums[COST]
+    }
+
+    /// Calls that count.
+    #[must_use]
+    pub const fn calls(&self) -> i64 {
+        self.counts[0]
+    }
+
+    /// Tokens of a class of the calls that count.
+    #[must_use]
+    pub const fn tokens(&self, class: TokenClass) -> i128 {
+        self.sums[TOKENS + class as usize]
+    }
+
     /// True when nothing is left.
     #[must_use]
     pub fn is_zero(&self) -> bool {

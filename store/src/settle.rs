@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::{
-    CallRow, Due, LandingRow, StoreError, TraceKey, TraceRow,
+    CallRow, Due, LandingRow, Measures, SeriesRow, StoreError, TraceKey, TraceRow,
     call_row::day_of,
     election,
     outcome::{Horizon, Known, MOST_ROWS, outcome},
@@ -22,7 +22,7 @@ pub struct Lease {
 }
 
 /// What a settling did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettleReport {
     /// Traces settled.
     pub traces: usize,
@@ -34,6 +34,8 @@ pub struct SettleReport {
     pub elections: usize,
     /// Traces with more landed rows than are settled (250,000); the later received ones are left out.
     pub truncated: usize,
+    /// What it added to the sums and took away, by series.
+    pub changes: Vec<(SeriesRow, Measures)>,
 }
 
 /// Settles traces in an open session; nothing is written if it fails.
@@ -117,6 +119,7 @@ fn report(traces: usize, spans: usize, truncated: usize, writes: &Writes) -> Set
         calls: writes.new_calls.len(),
         elections: writes.changed_calls.len(),
         truncated,
+        changes: writes.deltas.by_series(),
     }
 }
 

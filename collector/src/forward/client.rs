@@ -104,12 +104,21 @@ impl Client {
             Err(error) => return Answer::nothing(causes(&error)),
         };
         let (head, body) = answer.into_parts();
-        let body = match Limited::new(body, MAX_ANSWER).collect().await {
-            Ok(body) => body,
-            Err(error) => return Answer::nothing(format!("the answer broke off: {error}")),
+        let read = Limited::new(body, MAX_ANSWER).collect().await;
+        let read = read.map(|body| {
+            (
+                body.trailers().cloned().unwrap_or_default(),
+                body.to_bytes(),
+            )
+        });
+        let (trailers, body) = match (read, self.destination.protocol) {
+            (Ok(read), _) => read,
+            // The status says what became of the request, whatever goes wrong behind it.
+            (Err(_), Protocol::Http(_)) => Default::default(),
+            (Err(error), Protocol::Grpc) => {
+                return Answer::nothing(format!("the answer broke off: {error}"));
+            }
         };
-        let trailers = body.trailers().cloned().unwrap_or_default();
-        let body = body.to_bytes();
         match self.destination.protocol {
             Protocol::Http(format) => Answer::of_http(head.status, &head.headers, &body, format),
             Protocol::Grpc => Answer::of_grpc(head.status, &head.headers, &trailers, &body),

@@ -16,14 +16,18 @@ mod enrich;
 mod keeper;
 mod metrics;
 mod outgoing;
+mod report;
 mod splice;
+mod table;
 
 pub use client::TlsError;
-pub use config::{ConfigError, Destination, ForwardTable, destinations};
+pub use config::{ConfigError, Destination};
 pub use outgoing::Outgoing;
+pub use table::{ForwardTable, destinations};
 
 use std::{sync::Arc, time::Duration};
 
+use costflame_profile::Signal;
 use costflame_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::task::{JoinHandle, JoinSet};
@@ -31,13 +35,16 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     client::Client, courier::Courier, enrich::Enricher, keeper::Keeper, metrics::ForwardMetrics,
+    report::Reporter,
 };
+use crate::settle::Spend;
 
 /// Everything that forwards, ready to start.
 #[derive(Debug)]
 pub struct Forwarder {
     couriers: Vec<Courier>,
     keeper: Keeper,
+    hold: Duration,
 }
 
 /// A destination that cannot be used.
@@ -90,7 +97,32 @@ impl Forwarder {
             outgoing,
             metrics,
         };
-        Ok(Self { couriers, keeper })
+        Ok(Self {
+            couriers,
+            keeper,
+            hold,
+        })
+    }
+
+    /// One for each destination that wants costflame's own counters.
+    fn reporters(&self, spend: &Spend) -> Vec<Reporter> {
+        let Keeper {
+            store,
+            destinations,
+            ..
+        } = &self.keeper;
+        let instance = format!("{:016x}", rand::random::<u64>());
+        let reporter = |destination: &Arc<Destination>| {
+            let every = destination.cost_metrics?;
+            destination.takes(Signal::Metric).then(|| Reporter {
+                store: store.clone(),
+                outgoing: Outgoing::new(std::slice::from_ref(destination), self.hold),
+                spend: spend.clone(),
+                every,
+                instance: instance.clone(),
+            })
+        };
+        destinations.iter().filter_map(reporter).collect()
     }
 
     /// What the receiver needs.
@@ -99,10 +131,13 @@ impl Forwarder {
         self.keeper.outgoing.clone()
     }
 
-    /// Starts delivering; ends soon after `shutdown`.
+    /// Starts delivering, and reporting what `spend` counts; ends soon after `shutdown`.
     #[must_use]
-    pub fn start(self, shutdown: CancellationToken) -> JoinHandle<()> {
+    pub fn start(self, spend: &Spend, shutdown: CancellationToken) -> JoinHandle<()> {
         let mut tasks = JoinSet::new();
+        for reporter in self.reporters(spend) {
+            tasks.spawn(reporter.run(shutdown.clone()));
+        }
         if !self.couriers.is_empty() {
             tasks.spawn(self.keeper.run(shutdown.clone()));
         }

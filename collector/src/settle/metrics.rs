@@ -15,6 +15,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::spend::Spend;
+
 /// Counters of settling; cloning shares them.
 #[derive(Clone, Debug)]
 pub struct SettleMetrics {
@@ -25,6 +27,7 @@ pub struct SettleMetrics {
     lag: Gauge<f64, AtomicU64>,
     fold_lag: Gauge<f64, AtomicU64>,
     seconds: Histogram,
+    spend: Spend,
 }
 
 impl SettleMetrics {
@@ -39,6 +42,7 @@ impl SettleMetrics {
             lag: Gauge::default(),
             fold_lag: Gauge::default(),
             seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
+            spend: Spend::default(),
         };
         registry.register(
             "traces_settled",
@@ -74,7 +78,14 @@ impl SettleMetrics {
             "Time of one settle transaction.",
             metrics.seconds.clone(),
         );
+        registry.register_collector(Box::new(metrics.spend.clone()));
         metrics
+    }
+
+    /// Cost, tokens and calls as they are counted.
+    #[must_use]
+    pub fn spend(&self) -> Spend {
+        self.spend.clone()
     }
 
     pub(super) fn settled(&self, report: &SettleReport, time: Duration) {
@@ -82,6 +93,7 @@ impl SettleMetrics {
         self.calls.inc_by(report.calls as u64);
         self.elections.inc_by(report.elections as u64);
         self.seconds.observe(time.as_secs_f64());
+        self.spend.count(&report.changes);
     }
 
     pub(super) fn waiting(&self, traces: usize, overdue: Duration, unfolded: Duration) {

@@ -4,7 +4,9 @@
 pub mod metrics;
 pub mod schedule;
 pub mod settler;
+pub(crate) mod spend;
 
 pub use metrics::SettleMetrics;
 pub use schedule::SettleTimes;
 pub use settler::{SettleConfig, Settler};
+pub use spend::Spend;

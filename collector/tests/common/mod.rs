@@ -164,10 +164,16 @@ impl<L> Rig<L> {
         format!("http://{}{path}", self.http)
     }
 
-    /// The value of one line of the exposition.
-    pub fn metric(&self, line: &str) -> u64 {
+    /// What /metrics shows.
+    pub fn exposition(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text
+    }
+
+    /// The value of one line of the exposition.
+    pub fn metric(&self, line: &str) -> u64 {
+        let text = self.exposition();
         let found = text
             .lines()
             .find_map(|known| known.strip_prefix(line)?.strip_prefix(' '));

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The `index`-th span, a call of gpt-4o that costs $0.0290025.
-fn call(index: u64, parent: Option<u64>) -> Span {
+pub fn call(index: u64, parent: Option<u64>) -> Span {
     let mut call = child(index, "chat gpt-4o", parent);
     call.kind = 3;
     call.attributes = vec![

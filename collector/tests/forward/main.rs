@@ -8,6 +8,7 @@ mod backend;
 mod common;
 mod cost;
 mod pipeline;
+mod spend;
 mod tls;
 mod trouble;
 mod wire;

@@ -67,7 +67,8 @@ impl Pipeline {
         let forwarder =
             Forwarder::new(store.clone(), configured(text), QUIET, &mut registry).unwrap();
         let outgoing = forwarder.outgoing();
-        drop(forwarder.start(stop.clone()));
+        let metrics = SettleMetrics::new(&mut registry);
+        drop(forwarder.start(&metrics.spend(), stop.clone()));
         if settles {
             let config = SettleConfig {
                 times: SettleTimes {
@@ -77,7 +78,6 @@ impl Pipeline {
                 },
                 owner: format!("test-{url}-{:p}", Arc::as_ptr(&store)),
             };
-            let metrics = SettleMetrics::new(&mut registry);
             drop(Settler::start(store.clone(), config, metrics, stop.clone()));
         }
         let rig = start_with(store.clone(), ReceiverConfig::default(), outgoing, registry).await;

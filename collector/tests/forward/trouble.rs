@@ -159,6 +159,16 @@ async fn a_partial_success_is_counted_and_not_sent_again() {
 }
 
 #[tokio::test]
+async fn an_answer_without_end_is_not_read_to_its_end() {
+    let backend = Backend::start().await;
+    backend.next([Mood::Answer(vec![b' '; 64 << 20])]);
+    let pipeline = Pipeline::start(&to("a", &backend.url(), PLAIN)).await;
+    assert_eq!(pipeline.post("traces", body(&["a"])).await, 200);
+    pipeline.until_left((0, 0)).await;
+    assert_eq!(backend.asked(), 1);
+}
+
+#[tokio::test]
 async fn a_redirect_is_a_refusal_and_headers_stay_secret() {
     let (backend, elsewhere) = (Backend::start().await, Backend::start().await);
     backend.always(Mood::Redirect(elsewhere.url()));
