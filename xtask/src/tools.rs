@@ -16,6 +16,10 @@ pub(crate) fn ensure() -> Result<()> {
         "Postgres server binaries (15 or newer)",
         postgres_server,
     )?;
+    ensure_debian("pgbouncer", "PgBouncer", || {
+        on_path("pgbouncer")
+            .or_else(|| Some(PathBuf::from("/usr/sbin/pgbouncer")).filter(|file| file.exists()))
+    })?;
     ensure_debian("chromium", "Chromium", || on_path("chromium"))?;
     ensure_debian("python3-venv", "Python 3 with venv", python_venv)?;
     for (tool, hint) in [

@@ -39,11 +39,7 @@ impl Postgres {
         MIGRATIONS.run(&mut connection).await?;
         connection.close().await?;
 
-        let mut pooled = parse(url)?;
-        if options.direct_url.is_some() {
-            // A pooler in transaction mode gives every transaction another connection.
-            pooled = pooled.statement_cache_capacity(0);
-        }
+        let pooled = parse(url)?;
         let askers = options.askers();
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections - askers)

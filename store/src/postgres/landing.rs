@@ -1,5 +1,6 @@
 //! Landing on Postgres: COPY of the spans and of their marks in one transaction.
 
+use super::statement::query;
 use costflame_profile::Role;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
@@ -48,7 +49,7 @@ impl Postgres {
             " FROM landing WHERE lane = $1 AND trace_id = $2 AND project_id = $3"
         );
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
-        let rows = sqlx::query(SQL)
+        let rows = query(SQL)
             .bind(trace.lane())
             .bind(&trace.trace_id.0[..])
             .bind(trace.project)

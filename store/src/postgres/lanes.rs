@@ -1,6 +1,7 @@
 //! Leases of lanes on Postgres.
 
 use super::Postgres;
+use super::statement::{query, query_as, query_scalar};
 use crate::{
     Lease, StoreError,
     guard::Guard,
@@ -17,11 +18,10 @@ impl Postgres {
     ) -> Result<Vec<Lease>, StoreError> {
         let until_us = now_us.saturating_add(ttl_us);
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
-        let rows = sqlx::query_as(
-            "SELECT lane, owner, epoch, until_us FROM lanes ORDER BY lane FOR UPDATE",
-        )
-        .fetch_all(guard.connection())
-        .await?;
+        let rows =
+            query_as("SELECT lane, owner, epoch, until_us FROM lanes ORDER BY lane FOR UPDATE")
+                .fetch_all(guard.connection())
+                .await?;
         let lanes: Vec<LaneRow> = rows
             .into_iter()
             .map(|(lane, owner, epoch, until_us)| LaneRow {
@@ -31,11 +31,11 @@ impl Postgres {
                 until_us,
             })
             .collect();
-        sqlx::query("DELETE FROM settlers WHERE until_us <= $1")
+        query("DELETE FROM settlers WHERE until_us <= $1")
             .bind(now_us)
             .execute(guard.connection())
             .await?;
-        sqlx::query(
+        query(
             "INSERT INTO settlers (owner, until_us) VALUES ($1, $2) \
              ON CONFLICT (owner) DO UPDATE SET until_us = excluded.until_us",
         )
@@ -43,11 +43,11 @@ impl Postgres {
         .bind(until_us)
         .execute(guard.connection())
         .await?;
-        let live: i64 = sqlx::query_scalar("SELECT count(*) FROM settlers")
+        let live: i64 = query_scalar("SELECT count(*) FROM settlers")
             .fetch_one(guard.connection())
             .await?;
         let share = share(&lanes, owner, usize::try_from(live).unwrap_or(1), now_us);
-        sqlx::query(
+        query(
             "UPDATE lanes SET owner = $1, epoch = k.epoch, until_us = $2 \
              FROM unnest($3::smallint[], $4::bigint[]) AS k (lane, epoch) WHERE lanes.lane = k.lane",
         )
@@ -57,7 +57,7 @@ impl Postgres {
         .bind(share.have.iter().map(|(_, epoch)| *epoch).collect::<Vec<_>>())
         .execute(guard.connection())
         .await?;
-        sqlx::query("UPDATE lanes SET owner = NULL, until_us = 0 WHERE lane = ANY($1)")
+        query("UPDATE lanes SET owner = NULL, until_us = 0 WHERE lane = ANY($1)")
             .bind(&share.give)
             .execute(guard.connection())
             .await?;
@@ -72,11 +72,11 @@ impl Postgres {
     /// See [`crate::Store::release_lanes`].
     pub(crate) async fn release_lanes(&self, owner: &str) -> Result<(), StoreError> {
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
-        sqlx::query("UPDATE lanes SET owner = NULL, until_us = 0 WHERE owner = $1")
+        query("UPDATE lanes SET owner = NULL, until_us = 0 WHERE owner = $1")
             .bind(owner)
             .execute(guard.connection())
             .await?;
-        sqlx::query("DELETE FROM settlers WHERE owner = $1")
+        query("DELETE FROM settlers WHERE owner = $1")
             .bind(owner)
             .execute(guard.connection())
             .await?;

@@ -1,5 +1,6 @@
 //! Reading marks on Postgres.
 
+use super::statement::query;
 use costflame_pricing::UsdSum;
 use sqlx::{Row, postgres::PgRow};
 
@@ -15,7 +16,7 @@ impl Postgres {
         limit: u32,
     ) -> Result<MarkPage, StoreError> {
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT tx, id, project_id, trace_id, received_us, spans, calls, cost::text, root_ended, \
              pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
              FROM dirty WHERE lane = ANY($1) AND (tx, id) > ($2, $3) ORDER BY tx, id LIMIT $4",

@@ -1,5 +1,6 @@
 //! Small statements: reachability, catalogs.
 
+use super::statement::{query, query_scalar};
 use sqlx::AssertSqlSafe;
 
 use super::Postgres;
@@ -15,7 +16,7 @@ impl Postgres {
     /// See [`crate::Store::put_catalog`].
     pub(crate) async fn put_catalog(&self, catalog: &CatalogRow) -> Result<(), StoreError> {
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
-        sqlx::query(
+        query(
             "INSERT INTO catalogs (catalog_id, fetched_us, source, sha256, body) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (catalog_id) DO NOTHING",
         )
@@ -33,7 +34,7 @@ impl Postgres {
     pub(crate) async fn add_reader(&self, role: &str) -> Result<(), StoreError> {
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         let exists: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = $1)")
+            query_scalar("SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = $1)")
                 .bind(role)
                 .fetch_one(guard.connection())
                 .await?;
@@ -44,7 +45,7 @@ impl Postgres {
             "CREATE ROLE %1$I LOGIN; "
         };
         let grant = "GRANT USAGE ON SCHEMA %2$I TO %1$I; GRANT SELECT ON call_costs, daily_costs, trace_costs TO %1$I";
-        let sql: String = sqlx::query_scalar("SELECT format($1, $2, current_schema())")
+        let sql: String = query_scalar("SELECT format($1, $2, current_schema())")
             .bind(format!("{create}{grant}"))
             .bind(role)
             .fetch_one(guard.connection())

@@ -15,6 +15,7 @@ mod reprice;
 mod rollup;
 mod session;
 mod snapshot;
+mod statement;
 mod status;
 mod write;
 

@@ -1,5 +1,6 @@
 //! The outbox on Postgres.
 
+use super::statement::{query, query_scalar};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::Postgres;
@@ -27,7 +28,7 @@ impl Postgres {
         limit: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
-        let rows = sqlx::query(CLAIM)
+        let rows = query(CLAIM)
             .bind(destination)
             .bind(now_us)
             .bind(until_us)
@@ -52,7 +53,7 @@ impl Postgres {
                 Finish::Again { next_us, error } => (Some(*next_us), None, 1, Some(error)),
                 Finish::Dead { at_us, error } => (None, Some(*at_us), 1, Some(error)),
             };
-            sqlx::query(
+            query(
                 "UPDATE deliveries SET next_us = COALESCE($2, next_us), dead_us = $3, attempts = attempts + $4, \
                  error = COALESCE($5, error) WHERE id = $1",
             )
@@ -71,7 +72,7 @@ impl Postgres {
     /// Makes dead deliveries wait again.
     pub(crate) async fn outbox_revive(&self, ids: &[i64]) -> Result<u64, StoreError> {
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
-        let done = sqlx::query(
+        let done = query(
             "UPDATE deliveries SET dead_us = NULL, next_us = 0, attempts = 0 \
              WHERE id = ANY($1) AND dead_us IS NOT NULL",
         )
@@ -101,7 +102,7 @@ pub(super) async fn insert_outbox(
         .iter()
         .map(|(name, next_us)| (&**name, *next_us))
         .unzip();
-    sqlx::query(INSERT)
+    query(INSERT)
         .bind(&row.body)
         .bind(row.received_us)
         .bind(row.project)
@@ -123,18 +124,18 @@ async fn delete(connection: &mut PgConnection, ids: &[i64]) -> Result<u64, Store
         return Ok(0);
     }
     // Under the lock of the request: of two who delete its last two deliveries, the later one sees both gone.
-    let requests: Vec<i64> = sqlx::query_scalar(
+    let requests: Vec<i64> = query_scalar(
         "SELECT id FROM outbox WHERE id IN (SELECT outbox_id FROM deliveries WHERE id = ANY($1)) \
          ORDER BY id FOR UPDATE",
     )
     .bind(ids)
     .fetch_all(&mut *connection)
     .await?;
-    let deleted = sqlx::query("DELETE FROM deliveries WHERE id = ANY($1)")
+    let deleted = query("DELETE FROM deliveries WHERE id = ANY($1)")
         .bind(ids)
         .execute(&mut *connection)
         .await?;
-    sqlx::query(
+    query(
         "DELETE FROM outbox WHERE id = ANY($1) \
          AND NOT EXISTS (SELECT 1 FROM deliveries WHERE outbox_id = outbox.id)",
     )

@@ -4,6 +4,7 @@
 //! A default partition takes what no partition was made for, so that no clock and no backfill can
 //! make an insert fail. Making a partition moves its rows out of the default one.
 
+use super::statement::{query, query_scalar};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::Postgres;
@@ -50,7 +51,7 @@ impl Postgres {
             .collect();
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         let existing: Vec<String> =
-            sqlx::query_scalar("SELECT relname::text FROM pg_class WHERE relname = ANY($1) AND pg_table_is_visible(oid)")
+            query_scalar("SELECT relname::text FROM pg_class WHERE relname = ANY($1) AND pg_table_is_visible(oid)")
                 .bind(names)
                 .fetch_all(guard.connection())
                 .await?;
@@ -65,7 +66,7 @@ impl Postgres {
         sqlx::raw_sql("SET LOCAL lock_timeout = '3s'")
             .execute(guard.connection())
             .await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        query("SELECT pg_advisory_xact_lock($1)")
             .bind(MAINTENANCE_LOCK)
             .execute(guard.connection())
             .await?;
@@ -97,7 +98,7 @@ async fn create(connection: &mut PgConnection, partition: &Partition) -> Result<
         from,
         to,
     } = partition;
-    let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+    let exists: bool = query_scalar("SELECT to_regclass($1) IS NOT NULL")
         .bind(name)
         .fetch_one(&mut *connection)
         .await?;

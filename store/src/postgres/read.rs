@@ -1,5 +1,6 @@
 //! Reads by key on Postgres: keys come as arrays, each is one look into an index.
 
+use super::statement::{query, query_as};
 use costflame_profile::Identity;
 use sqlx::{PgConnection, Row};
 
@@ -19,7 +20,7 @@ use crate::{
 pub(super) async fn dropped_before(
     connection: &mut PgConnection,
 ) -> Result<DroppedBefore, StoreError> {
-    let meta: Vec<(String, i64)> = sqlx::query_as("SELECT name, value FROM meta")
+    let meta: Vec<(String, i64)> = query_as("SELECT name, value FROM meta")
         .fetch_all(connection)
         .await?;
     Ok(DroppedBefore::of(&meta))
@@ -38,7 +39,7 @@ pub(super) async fn landed(
          ORDER BY received_us, span_id, content_hash LIMIT $4) found"
     );
     let (lanes, ids, projects) = keys(traces);
-    let query = sqlx::query(SQL)
+    let query = query(SQL)
         .bind(lanes)
         .bind(ids)
         .bind(projects)
@@ -60,7 +61,7 @@ pub(super) async fn traces(
          JOIN traces t ON t.project_id = k.project_id AND t.lane = k.lane AND t.trace_id = k.trace_id"
     );
     let (lanes, ids, projects) = keys(traces);
-    let rows = sqlx::query(SQL)
+    let rows = query(SQL)
         .bind(lanes)
         .bind(ids)
         .bind(projects)
@@ -90,7 +91,7 @@ pub(super) async fn calls(
          WHERE c.start_day >= $4 AND c.start_day <= $5"
     );
     let (lanes, ids, projects) = keys(traces);
-    let query = sqlx::query(SQL)
+    let query = query(SQL)
         .bind(lanes)
         .bind(ids)
         .bind(projects)
@@ -117,7 +118,7 @@ pub(super) async fn calls_at(
     let (lanes, ids, projects) = keys(&traces);
     let spans: Vec<[u8; 8]> = calls.iter().map(|(call, _)| call.span_id.0).collect();
     let days: Vec<i32> = calls.iter().map(|(_, day)| *day).collect();
-    let query = sqlx::query(SQL)
+    let query = query(SQL)
         .bind(lanes)
         .bind(ids)
         .bind(projects)
@@ -146,7 +147,7 @@ pub(super) async fn best_claims(
             .map(|(project, identity, _)| (*project, *identity)),
     );
     let many: Vec<i64> = identities.iter().map(|(_, _, many)| *many).collect();
-    let query = sqlx::query(SQL)
+    let query = query(SQL)
         .bind(projects)
         .bind(lanes)
         .bind(ids)
@@ -169,7 +170,7 @@ pub(super) async fn claims_of(
          AND c.side = $4"
     );
     let (projects, lanes, ids) = identity_keys(identities.iter().copied());
-    let query = sqlx::query(SQL)
+    let query = query(SQL)
         .bind(projects)
         .bind(lanes)
         .bind(ids)
@@ -203,7 +204,7 @@ pub(super) async fn claims_within(
     let number = |of: fn(&Stretch) -> i64| -> Vec<i64> {
         flat.iter().map(|(stretch, _)| of(stretch)).collect()
     };
-    let query = sqlx::query(SQL)
+    let query = query(SQL)
         .bind(projects)
         .bind(lanes)
         .bind(ids)

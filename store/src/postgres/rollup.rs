@@ -1,5 +1,6 @@
 //! Folding differences into rollups on Postgres.
 
+use super::statement::{query, query_scalar};
 use std::{fmt::Write as _, sync::LazyLock};
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
@@ -61,7 +62,7 @@ impl Postgres {
     /// See [`crate::Store::fold`].
     pub(crate) async fn fold(&self, limit: u32) -> Result<u64, StoreError> {
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
-        let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+        let alone: bool = query_scalar("SELECT pg_try_advisory_xact_lock($1)")
             .bind(FOLD_LOCK)
             .fetch_one(guard.connection())
             .await?;
@@ -69,13 +70,13 @@ impl Postgres {
             guard.commit().await?;
             return Ok(0);
         }
-        let rows = sqlx::query(FOLD.as_str())
+        let rows = query(FOLD.as_str())
             .bind(i64::from(limit))
             .fetch_all(guard.connection())
             .await?;
         let paths = folded(&rows)?;
         delete_empty(guard.connection(), &rows).await?;
-        let rows = sqlx::query(FOLD_DIMS.as_str())
+        let rows = query(FOLD_DIMS.as_str())
             .bind(i64::from(limit))
             .fetch_all(guard.connection())
             .await?;
@@ -96,7 +97,7 @@ async fn delete_empty(connection: &mut PgConnection, rows: &[PgRow]) -> Result<(
         let Some(project) = row.try_get::<Option<i32>, _>(0)? else {
             continue;
         };
-        sqlx::query(
+        query(
             "DELETE FROM rollups WHERE project_id = $1 AND tier = $2 AND bucket_us = $3 AND path_id = $4 \
              AND series_id = $5",
         )
@@ -119,7 +120,7 @@ async fn delete_empty_dims(
         let Some(project) = row.try_get::<Option<i32>, _>(0)? else {
             continue;
         };
-        sqlx::query(
+        query(
             "DELETE FROM dim_rollups WHERE project_id = $1 AND day = $2 AND dimension = $3 AND value = $4 \
              AND series_id = $5",
         )

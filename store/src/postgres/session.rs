@@ -1,5 +1,6 @@
 //! A settling transaction on Postgres.
 
+use super::statement::{query, query_as};
 use std::collections::BTreeSet;
 
 use costflame_profile::Identity;
@@ -40,7 +41,7 @@ impl<'a> PgSession<'a> {
         lanes: &BTreeSet<i16>,
     ) -> Result<Self, StoreError> {
         let mut guard = Guard::begin(&postgres.pool, postgres.begin.by_key).await?;
-        sqlx::query("SELECT lane FROM lanes WHERE lane = ANY($1) ORDER BY lane FOR UPDATE")
+        query("SELECT lane FROM lanes WHERE lane = ANY($1) ORDER BY lane FOR UPDATE")
             .bind(lanes.iter().copied().collect::<Vec<_>>())
             .execute(guard.connection())
             .await?;
@@ -58,12 +59,11 @@ impl<'a> PgSession<'a> {
 
 async fn check_leases(connection: &mut PgConnection, leases: &[Lease]) -> Result<(), StoreError> {
     let lanes: Vec<i16> = leases.iter().map(|lease| lease.lane).collect();
-    let rows: Vec<(i16, i64)> = sqlx::query_as(
-        "SELECT lane, epoch FROM lanes WHERE lane = ANY($1) ORDER BY lane FOR UPDATE",
-    )
-    .bind(lanes)
-    .fetch_all(connection)
-    .await?;
+    let rows: Vec<(i16, i64)> =
+        query_as("SELECT lane, epoch FROM lanes WHERE lane = ANY($1) ORDER BY lane FOR UPDATE")
+            .bind(lanes)
+            .fetch_all(connection)
+            .await?;
     let lost = leases
         .iter()
         .find(|lease| !rows.contains(&(lease.lane, lease.epoch)));
@@ -98,13 +98,11 @@ impl Session for PgSession<'_> {
             return Ok(());
         }
         let lanes: Vec<i32> = identity_lanes.iter().copied().map(i32::from).collect();
-        sqlx::query(
-            "SELECT pg_advisory_xact_lock($1, lane) FROM unnest($2::integer[]) AS k (lane)",
-        )
-        .bind(IDENTITY_LOCKS)
-        .bind(lanes)
-        .execute(self.connection())
-        .await?;
+        query("SELECT pg_advisory_xact_lock($1, lane) FROM unnest($2::integer[]) AS k (lane)")
+            .bind(IDENTITY_LOCKS)
+            .bind(lanes)
+            .execute(self.connection())
+            .await?;
         Ok(())
     }
 
@@ -157,7 +155,7 @@ impl Session for PgSession<'_> {
         what: Forgotten,
         now_us: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO deletions (at_us, why, traces, calls) VALUES ($1, $2, $3, $4)")
+        query("INSERT INTO deletions (at_us, why, traces, calls) VALUES ($1, $2, $3, $4)")
             .bind(now_us)
             .bind(why)
             .bind(what.traces.cast_signed())

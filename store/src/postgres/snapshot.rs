@@ -1,5 +1,6 @@
 //! One snapshot of the whole database on Postgres.
 
+use super::statement::{query, query_as, query_scalar};
 use std::{collections::HashSet, sync::LazyLock};
 
 use costflame_profile::PathId;
@@ -60,7 +61,7 @@ impl Snapshot for PgSnapshot {
     }
 
     async fn dirty_traces(&mut self) -> Result<HashSet<TraceKey>, StoreError> {
-        let rows = sqlx::query("SELECT DISTINCT project_id, trace_id FROM dirty")
+        let rows = query("SELECT DISTINCT project_id, trace_id FROM dirty")
             .fetch_all(self.connection())
             .await?;
         rows.iter().map(read_key).collect()
@@ -71,7 +72,7 @@ impl Snapshot for PgSnapshot {
         after: Option<TraceKey>,
     ) -> Result<Vec<TraceKey>, StoreError> {
         let (project, lane, trace) = place(after);
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT DISTINCT project_id, trace_id, lane FROM landing \
              WHERE (lane, trace_id, project_id) > ($1, $2, $3) ORDER BY lane, trace_id, project_id LIMIT $4",
         )
@@ -96,11 +97,7 @@ impl Snapshot for PgSnapshot {
              ORDER BY t.project_id, t.lane, t.trace_id LIMIT $4"
         );
         let (project, lane, trace) = place(after);
-        let query = sqlx::query(SQL)
-            .bind(project)
-            .bind(lane)
-            .bind(trace)
-            .bind(PAGE);
+        let query = query(SQL).bind(project).bind(lane).bind(trace).bind(PAGE);
         let rows = query.fetch_all(self.connection()).await?;
         rows.iter()
             .map(|row| {
@@ -141,7 +138,7 @@ impl Snapshot for PgSnapshot {
              ORDER BY c.project_id, c.identity_lane, c.identity, c.side, c.order_key, c.trace_id, c.span_id LIMIT $8"
         );
         let query = match after {
-            Some(key) => sqlx::query(SQL)
+            Some(key) => query(SQL)
                 .bind(key.project)
                 .bind(identity_lane(&key.identity))
                 .bind(key.identity.0.to_vec())
@@ -149,7 +146,7 @@ impl Snapshot for PgSnapshot {
                 .bind(key.order_key)
                 .bind(key.trace_id.0.to_vec())
                 .bind(key.span_id.0.to_vec()),
-            None => sqlx::query(SQL)
+            None => query(SQL)
                 .bind(i32::MIN)
                 .bind(0_i16)
                 .bind(Vec::<u8>::new())
@@ -163,7 +160,7 @@ impl Snapshot for PgSnapshot {
     }
 
     async fn days(&mut self) -> Result<Vec<(i32, i32)>, StoreError> {
-        let days = sqlx::query_as(
+        let days = query_as(
             "SELECT project_id, start_day FROM calls UNION \
              SELECT project_id, (bucket_us / 86400000000)::integer FROM rollups UNION \
              SELECT project_id, (bucket_us / 86400000000)::integer FROM rollup_deltas UNION \
@@ -189,7 +186,7 @@ impl Snapshot for PgSnapshot {
         );
         let (_, lane, trace) = place(after.map(|call| call.trace));
         let span = after.map_or(Vec::new(), |call| call.span_id.0.to_vec());
-        let query = sqlx::query(SQL)
+        let query = query(SQL)
             .bind(project)
             .bind(day)
             .bind(lane)
@@ -214,7 +211,7 @@ impl Snapshot for PgSnapshot {
              FROM rollup_deltas WHERE project_id = $1 AND bucket_us >= $3 AND bucket_us < $4"
         );
         let from = i64::from(day) * DAY_US;
-        let query = sqlx::query(AssertSqlSafe(sql))
+        let query = query(AssertSqlSafe(sql))
             .bind(project)
             .bind(tier)
             .bind(from)
@@ -244,7 +241,7 @@ impl Snapshot for PgSnapshot {
             "{select} dim_rollups WHERE project_id = $1 AND day = $2 UNION ALL \
              {select} dim_deltas WHERE project_id = $1 AND day = $2"
         );
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(project).bind(day);
+        let query = query(AssertSqlSafe(sql)).bind(project).bind(day);
         let rows = query.fetch_all(self.connection()).await?;
         let read = |row: &PgRow| {
             let key = DimKey {
@@ -267,19 +264,15 @@ impl Snapshot for PgSnapshot {
             contradiction!(),
             " LIMIT $1"
         );
-        let rows = sqlx::query(SQL)
-            .bind(PAGE)
-            .fetch_all(self.connection())
-            .await?;
+        let rows = query(SQL).bind(PAGE).fetch_all(self.connection()).await?;
         rows.iter().map(|row| read_call_row!(row)).collect()
     }
 
     async fn classes(&mut self, project: i32) -> Result<ClassSet, StoreError> {
-        let sets: Vec<i32> =
-            sqlx::query_scalar("SELECT classes FROM used_classes WHERE project_id = $1")
-                .bind(project)
-                .fetch_all(self.connection())
-                .await?;
+        let sets: Vec<i32> = query_scalar("SELECT classes FROM used_classes WHERE project_id = $1")
+            .bind(project)
+            .fetch_all(self.connection())
+            .await?;
         Ok(sets
             .into_iter()
             .map(ClassSet)
@@ -292,7 +285,7 @@ impl Snapshot for PgSnapshot {
         paths: &[[u8; 16]],
         series: &[[u8; 16]],
     ) -> Result<Vec<[u8; 16]>, StoreError> {
-        let ids: Vec<Vec<u8>> = sqlx::query_scalar(
+        let ids: Vec<Vec<u8>> = query_scalar(
             "SELECT id FROM unnest($2::bytea[]) AS k (id) \
              WHERE NOT EXISTS (SELECT FROM paths WHERE project_id = $1 AND path_id = id) UNION ALL \
              SELECT id FROM unnest($3::bytea[]) AS k (id) \

@@ -1,5 +1,6 @@
 //! Status and retention on Postgres.
 
+use super::statement::{query, query_as, query_scalar};
 use costflame_pricing::UsdSum;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -18,7 +19,7 @@ impl Postgres {
     /// See [`crate::Store::status`].
     pub(crate) async fn status(&self) -> Result<Status, StoreError> {
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
-        let row = sqlx::query(
+        let row = query(
             "SELECT (SELECT count(*) FROM (SELECT DISTINCT lane, project_id, trace_id FROM dirty) AS traces), \
              coalesce(sum(calls), 0), coalesce(sum(cost), 0)::text, min(received_us), \
              (SELECT count(*) FROM rollup_deltas) + (SELECT count(*) FROM dim_deltas), (SELECT count(*) FROM deliveries WHERE dead_us IS NULL), \
@@ -26,7 +27,7 @@ impl Postgres {
         )
         .fetch_one(guard.connection())
         .await?;
-        let owners: Vec<(String, i64)> = sqlx::query_as(
+        let owners: Vec<(String, i64)> = query_as(
             "SELECT owner, count(*) FROM lanes WHERE owner IS NOT NULL GROUP BY owner ORDER BY owner",
         )
         .fetch_all(guard.connection())
@@ -53,15 +54,15 @@ impl Postgres {
         sqlx::raw_sql("SET LOCAL lock_timeout = '3s'")
             .execute(guard.connection())
             .await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        query("SELECT pg_advisory_xact_lock($1)")
             .bind(MAINTENANCE_LOCK)
             .execute(guard.connection())
             .await?;
         // Nobody settles while spans disappear.
-        sqlx::query("SELECT lane FROM lanes ORDER BY lane FOR UPDATE")
+        query("SELECT lane FROM lanes ORDER BY lane FOR UPDATE")
             .execute(guard.connection())
             .await?;
-        let oldest: Option<i64> = sqlx::query_scalar("SELECT min(received_us) FROM dirty")
+        let oldest: Option<i64> = query_scalar("SELECT min(received_us) FROM dirty")
             .fetch_one(guard.connection())
             .await?;
         let slot = droppable_before(now_us, oldest, keep.landing_us).div_euclid(LANDING_WIDTH_US);
@@ -110,7 +111,7 @@ async fn drop_calls(connection: &mut PgConnection, day: i64) -> Result<u64, Stor
             "DELETE FROM traces WHERE start_us < $1 AND end_us < $1",
             "DELETE FROM claims WHERE start_us < $1",
         ] {
-            sqlx::query(sql)
+            query(sql)
                 .bind(day.saturating_mul(DAY_US))
                 .execute(&mut *connection)
                 .await?;
@@ -137,7 +138,7 @@ impl Old {
             width,
             mark,
         } = self;
-        let names: Vec<String> = sqlx::query_scalar(
+        let names: Vec<String> = query_scalar(
             "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
              WHERE i.inhparent = $1::text::regclass ORDER BY 1",
         )
@@ -162,13 +163,13 @@ impl Old {
         }
         let before = slot.saturating_mul(*width);
         let sql = format!("DELETE FROM {table}_default WHERE {key} < $1");
-        dropped += sqlx::query(AssertSqlSafe(sql))
+        dropped += query(AssertSqlSafe(sql))
             .bind(before)
             .execute(&mut *connection)
             .await?
             .rows_affected();
         if dropped > 0 {
-            sqlx::query(
+            query(
                 "INSERT INTO meta (name, value) VALUES ($1, $2) \
                  ON CONFLICT (name) DO UPDATE SET value = greatest(meta.value, excluded.value)",
             )

@@ -1,5 +1,6 @@
 //! What a settling transaction writes on Postgres: deletes and updates by key, COPY for the rest.
 
+use super::statement::query;
 use costflame_profile::PathRow;
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -111,7 +112,7 @@ async fn delete_calls(
     let (lanes, ids, projects) = keys(&traces);
     let spans: Vec<[u8; 8]> = calls.iter().map(|(call, _)| call.span_id.0).collect();
     let days: Vec<i32> = calls.iter().map(|(_, day)| *day).collect();
-    let done = sqlx::query(
+    let done = query(
         "DELETE FROM calls c USING unnest($1::smallint[], $2::bytea[], $3::integer[], $4::bytea[], $5::integer[]) \
          AS k (lane, trace_id, project_id, span_id, start_day) \
          WHERE c.project_id = k.project_id AND c.lane = k.lane AND c.trace_id = k.trace_id AND c.span_id = k.span_id \
@@ -135,7 +136,7 @@ async fn delete_claims(
         return Ok(());
     }
     let column = || claims.iter().map(|(key, _)| key);
-    sqlx::query(
+    query(
         "DELETE FROM claims c USING unnest($1::integer[], $2::smallint[], $3::bytea[], $4::smallint[], $5::bigint[], \
          $6::bytea[], $7::bytea[], $8::integer[]) \
          AS k (project_id, lane, identity, side, order_key, trace_id, span_id, landed_day) \
@@ -164,7 +165,7 @@ async fn delete_traces(
         return Ok(());
     }
     let (lanes, ids, projects) = keys(traces);
-    let done = sqlx::query(
+    let done = query(
         "DELETE FROM traces t USING unnest($1::smallint[], $2::bytea[], $3::integer[]) AS k (lane, trace_id, project_id) \
          WHERE t.project_id = k.project_id AND t.lane = k.lane AND t.trace_id = k.trace_id",
     )
@@ -183,7 +184,7 @@ async fn update_calls(connection: &mut PgConnection, calls: &[CallRow]) -> Resul
     let traces: Vec<TraceKey> = calls.iter().map(|call| call.key.trace).collect();
     let (lanes, ids, projects) = keys(&traces);
     let verdicts: Vec<VerdictColumns> = calls.iter().map(VerdictColumns::of).collect();
-    let done = sqlx::query(
+    let done = query(
         "UPDATE calls c SET why = k.why, flags = k.flags, instead_trace_id = k.instead_trace_id, \
          instead_span_id = k.instead_span_id, lost_response = k.lost_response, lost_usage = k.lost_usage, \
          tx = pg_current_xact_id()::text::bigint \
@@ -215,7 +216,7 @@ async fn update_trace(
     trace: TraceKey,
     totals: &TraceTotals,
 ) -> Result<(), StoreError> {
-    let done = sqlx::query(
+    let done = query(
         "UPDATE traces SET calls = calls + $4, errors = errors + $5, unpriced_calls = unpriced_calls + $6, \
          excluded_calls = excluded_calls + $7, cost = cost + $8::text::numeric, \
          excluded_cost = excluded_cost + $9::text::numeric, tokens_in = tokens_in + $10::text::numeric, \
@@ -245,7 +246,7 @@ async fn insert_paths(
     if paths.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    query(
         "INSERT INTO paths (project_id, kind, path_id, parent_id, service, label) \
          SELECT * FROM unnest($1::integer[], $2::smallint[], $3::bytea[], $4::bytea[], $5::text[], $6::text[]) \
          ON CONFLICT DO NOTHING",
@@ -274,7 +275,7 @@ async fn insert_series(
             .map(|(_, row)| row.values[place].as_deref())
             .collect()
     };
-    sqlx::query(
+    query(
         "INSERT INTO series (project_id, series_id, provider, model, service, environment, feature, agent, operation) \
          SELECT * FROM unnest($1::integer[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
          $8::text[], $9::text[]) ON CONFLICT DO NOTHING",
@@ -300,7 +301,7 @@ async fn insert_classes(
     if classes.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    query(
         "INSERT INTO used_classes (project_id, classes) SELECT * FROM unnest($1::integer[], $2::integer[]) \
          ON CONFLICT DO NOTHING",
     )
@@ -318,7 +319,7 @@ async fn delete_marks(
     if marks.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    query(
         "DELETE FROM dirty d USING unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS k (lane, tx, id) \
          WHERE d.lane = k.lane AND d.tx = k.tx AND d.id = k.id",
     )
@@ -341,7 +342,7 @@ pub(super) async fn delete_landed(
              WHERE t.lane = k.lane AND t.trace_id = k.trace_id AND t.project_id = k.project_id"
         );
         let (lanes, ids, projects) = keys(traces);
-        sqlx::query(AssertSqlSafe(sql))
+        query(AssertSqlSafe(sql))
             .bind(lanes)
             .bind(ids)
             .bind(projects)
