@@ -31,12 +31,15 @@ enum Mood {
     Hang,
 }
 
+/// Trace and span.
+type SpanKey = (Vec<u8>, Vec<u8>);
+
 /// A destination that remembers each span and what was said about it.
 #[derive(Clone)]
 struct Backend {
     mood: Arc<Mutex<Mood>>,
-    /// By trace and span: whether it counts, if it is a call.
-    spans: Arc<Mutex<HashMap<(Vec<u8>, Vec<u8>), Option<bool>>>>,
+    /// Whether a span counts, if it is a call.
+    spans: Arc<Mutex<HashMap<SpanKey, Option<bool>>>>,
     url: String,
 }
 
