@@ -23,18 +23,18 @@ mod tests {
 
     #[test]
     fn waits_grow_to_half_a_minute_and_are_spread() {
-        let seconds = |failures, random| pause(failures, None, random).as_secs_f64();
+        let milliseconds = |failures, random| pause(failures, None, random).as_millis();
         assert_eq!(
-            [1, 2, 3, 4].map(|failures| seconds(failures, 1.0)),
-            [1.0, 2.0, 4.0, 8.0]
+            [1, 2, 3, 4].map(|failures| milliseconds(failures, 1.0)),
+            [1_000, 2_000, 4_000, 8_000]
         );
         assert_eq!(
-            [1, 2, 3, 4].map(|failures| seconds(failures, 0.0)),
-            [0.5, 1.0, 2.0, 4.0]
+            [1, 2, 3, 4].map(|failures| milliseconds(failures, 0.0)),
+            [500, 1_000, 2_000, 4_000]
         );
         assert_eq!(
-            [6, 100, u32::MAX].map(|failures| seconds(failures, 1.0)),
-            [30.0; 3]
+            [6, 100, u32::MAX].map(|failures| milliseconds(failures, 1.0)),
+            [30_000; 3]
         );
     }
 
