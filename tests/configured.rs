@@ -8,11 +8,12 @@ use std::{
     process::Command,
 };
 
+use costflame_bench::load::Body;
 use costflame_examples::MockProvider;
 use serde_json::{Value, json};
 use support::{
     Server,
-    api::{ALL_TIME, get, settled_calls},
+    api::{ALL_TIME, get, settled_calls, settled_summary},
 };
 
 fn example(path: &str) -> PathBuf {
@@ -160,6 +161,32 @@ async fn endpoints_of_the_coding_agents_are_costflames_own() {
     // gRPC, whose default port is the one `costflame` prints.
     assert_eq!(gemini["telemetry"]["otlpEndpoint"], "http://127.0.0.1:4317");
     assert_eq!(gemini["telemetry"]["otlpProtocol"], "grpc");
+}
+
+/// Another costflame stands for the Collector, which must be given the same calls.
+#[tokio::test]
+async fn what_is_received_goes_on_behind() {
+    let (folder, behind) = (tempfile::tempdir(), tempfile::tempdir());
+    let (folder, behind) = (folder.expect("a folder"), behind.expect("a folder"));
+    let behind = start(behind.path());
+    let table = read("collector-behind/costflame.toml");
+    let table = table.replace("http://127.0.0.1:24317", &behind.grpc);
+    assert!(table.contains(&behind.grpc), "{table}");
+    std::fs::write(folder.path().join("costflame.toml"), table).expect("writable");
+    let server = start(folder.path());
+    let sent = reqwest::Client::new()
+        .post(format!("{}/v1/traces", server.http))
+        .header("content-type", "application/x-protobuf")
+        .body(Body::new(7, 3, 1_795_388_725_000_000_000).stamped(1))
+        .send();
+    assert_eq!(sent.await.expect("an answer").status(), 200);
+    let (here, there) = (
+        settled_summary(&server).await,
+        settled_summary(&behind).await,
+    );
+    for sum in ["calls", "cost_usd", "tokens"] {
+        assert_eq!(there[sum], here[sum], "{sum}");
+    }
 }
 
 /// Every component of a pipeline is configured, and every one that is configured is in a pipeline.

@@ -1,10 +1,14 @@
-//! What a call costs beside the request itself.
+//! What a call costs beside the request itself, in processor time of the calling thread: what other programs do on the
+//! machine does not count.
 
-use std::{hint::black_box, time::Duration};
+use std::{fs, hint::black_box, time::Duration};
 
 use bytes::Bytes;
 use costflame_instrumentation::{GenAi, GenAiLayer, HttpCalls, Provider, Usage};
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BatchSize, Criterion, Throughput, criterion_group, criterion_main,
+    measurement::{Measurement, ValueFormatter, WallTime},
+};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use opentelemetry_sdk::{
@@ -25,31 +29,93 @@ impl SpanExporter for Nowhere {
     }
 }
 
-fn tracers() -> SdkTracerProvider {
-    let processor = BatchSpanProcessor::builder(Nowhere)
-        .with_batch_config(
-            BatchConfigBuilder::default()
-                .with_max_queue_size(1 << 20)
-                .build(),
-        )
-        .build();
-    SdkTracerProvider::builder()
-        .with_span_processor(processor)
-        .build()
+/// Processor time of this thread, in nanoseconds, as Linux counts it.
+struct ThreadTime;
+
+impl Measurement for ThreadTime {
+    type Intermediate = u64;
+    type Value = u64;
+
+    fn start(&self) -> u64 {
+        // The kernel brings the figure up to date when a thread gives way.
+        std::thread::yield_now();
+        let text = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+        let time = text.split(' ').next().and_then(|time| time.parse().ok());
+        time.expect("a number")
+    }
+
+    fn end(&self, start: u64) -> u64 {
+        self.start() - start
+    }
+
+    fn add(&self, one: &u64, other: &u64) -> u64 {
+        one + other
+    }
+
+    fn zero(&self) -> u64 {
+        0
+    }
+
+    fn to_f64(&self, value: &u64) -> f64 {
+        *value as f64
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
 }
 
-fn with_spans() -> GenAi {
-    GenAi::builder().tracer_provider(&tracers()).build()
+/// Spans taken by a batch processor between two flushes: fewer than its queue holds, so that none is dropped.
+const CALLS: u64 = 1000;
+
+/// Where calls are written, and what empties it.
+struct Written {
+    genai: GenAi,
+    tracers: SdkTracerProvider,
 }
 
-fn with_spans_and_metrics() -> GenAi {
-    let meters = SdkMeterProvider::builder()
-        .with_reader(ManualReader::builder().build())
-        .build();
-    GenAi::builder()
-        .tracer_provider(&tracers())
-        .meter_provider(meters)
-        .build()
+impl Written {
+    fn new(meters: Option<SdkMeterProvider>) -> Self {
+        let config = BatchConfigBuilder::default()
+            .with_max_queue_size(2 * CALLS as usize)
+            .build();
+        let processor = BatchSpanProcessor::builder(Nowhere).with_batch_config(config);
+        let tracers = SdkTracerProvider::builder()
+            .with_span_processor(processor.build())
+            .build();
+        let mut genai = GenAi::builder().tracer_provider(&tracers);
+        if let Some(meters) = meters {
+            genai = genai.meter_provider(meters);
+        }
+        let genai = genai.build();
+        Self { genai, tracers }
+    }
+
+    fn spans() -> Self {
+        Self::new(None)
+    }
+
+    fn spans_and_metrics() -> Self {
+        let reader = ManualReader::builder().build();
+        Self::new(Some(
+            SdkMeterProvider::builder().with_reader(reader).build(),
+        ))
+    }
+
+    fn off() -> Self {
+        Self {
+            genai: GenAi::off(),
+            tracers: SdkTracerProvider::builder().build(),
+        }
+    }
+
+    /// Run between the batches of calls, and not measured.
+    fn flush(&self, calls: &mut u64) {
+        *calls += 1;
+        if *calls % CALLS == 0 {
+            drop(self.tracers.force_flush());
+        }
+    }
 }
 
 fn call(genai: &GenAi) {
@@ -68,20 +134,27 @@ fn call(genai: &GenAi) {
 const REQUEST: &str = r#"{"model":"gpt-4o","temperature":0.2,"messages":[{"role":"system","content":"You answer in one sentence, in the language of the question, and never invent a source."},{"role":"user","content":"Why is the sky blue?"}]}"#;
 const ANSWER: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1767225600,"model":"gpt-4o-2024-08-06","choices":[{"index":0,"message":{"role":"assistant","content":"Because air scatters short waves of light more than long ones.","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":1200,"completion_tokens":80,"total_tokens":1280,"prompt_tokens_details":{"cached_tokens":1024},"completion_tokens_details":{"reasoning_tokens":0}},"system_fingerprint":"fp_1"}"#;
 
-fn by_hand(c: &mut Criterion) {
-    let off = GenAi::off();
-    c.bench_function("by hand, without a provider", |b| {
-        b.iter(|| call(black_box(&off)))
-    });
-    let spans = with_spans();
-    c.bench_function("by hand, batch exporter", |b| b.iter(|| call(&spans)));
-    let both = with_spans_and_metrics();
-    c.bench_function("by hand, batch exporter and metrics", |b| {
-        b.iter(|| call(&both))
-    });
+fn by_hand(c: &mut Criterion<ThreadTime>) {
+    for (name, written) in [
+        ("by hand, without a provider", Written::off()),
+        ("by hand, batch exporter", Written::spans()),
+        (
+            "by hand, batch exporter and metrics",
+            Written::spans_and_metrics(),
+        ),
+    ] {
+        let mut calls = 0;
+        c.bench_function(name, |b| {
+            b.iter_batched(
+                || written.flush(&mut calls),
+                |()| call(black_box(&written.genai)),
+                BatchSize::NumIterations(CALLS),
+            )
+        });
+    }
 }
 
-fn by_http(c: &mut Criterion) {
+fn by_http(c: &mut Criterion<ThreadTime>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
@@ -89,21 +162,40 @@ fn by_http(c: &mut Criterion) {
         let response = Response::builder().header("content-type", "application/json");
         response.body(Full::from(ANSWER))
     });
-    for (name, genai) in [
-        ("by HTTP, without a provider", GenAi::off()),
-        ("by HTTP, batch exporter", with_spans()),
+    let request = || {
+        Request::post("https://api.openai.com/v1/chat/completions")
+            .body(Full::from(REQUEST))
+            .expect("a request")
+    };
+    let mut bare = provider;
+    c.bench_function("by HTTP, the bare service", |b| {
+        b.iter_batched(
+            request,
+            |request| {
+                runtime.block_on(async {
+                    let response = bare.call(request).await.expect("an answer");
+                    response.into_body().collect().await.expect("a body")
+                })
+            },
+            BatchSize::NumIterations(CALLS),
+        );
+    });
+    for (name, written) in [
+        ("by HTTP, without a provider", Written::off()),
+        ("by HTTP, batch exporter", Written::spans()),
         (
             "by HTTP, batch exporter and metrics",
-            with_spans_and_metrics(),
+            Written::spans_and_metrics(),
         ),
     ] {
+        let genai = written.genai.clone();
         let mut service = GenAiLayer::new(HttpCalls::new().genai(genai)).layer(provider);
+        let mut calls = 0;
         c.bench_function(name, |b| {
             b.iter_batched(
                 || {
-                    Request::post("https://api.openai.com/v1/chat/completions")
-                        .body(Full::from(REQUEST))
-                        .expect("a request")
+                    written.flush(&mut calls);
+                    request()
                 },
                 |request| {
                     runtime.block_on(async {
@@ -111,13 +203,13 @@ fn by_http(c: &mut Criterion) {
                         response.into_body().collect().await.expect("a body")
                     })
                 },
-                BatchSize::SmallInput,
+                BatchSize::NumIterations(CALLS),
             );
         });
     }
 }
 
-fn streams(c: &mut Criterion) {
+fn streams(c: &mut Criterion<ThreadTime>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
@@ -130,7 +222,8 @@ fn streams(c: &mut Criterion) {
     });
     let mut group = c.benchmark_group("stream");
     group.throughput(Throughput::Bytes(body.len() as u64));
-    let mut service = GenAiLayer::new(HttpCalls::new().genai(with_spans())).layer(provider);
+    let genai = Written::spans().genai;
+    let mut service = GenAiLayer::new(HttpCalls::new().genai(genai)).layer(provider);
     group.bench_function("1000 events", |b| {
         b.iter(|| {
             let request = Request::post("https://api.openai.com/v1/chat/completions")
@@ -147,6 +240,7 @@ fn streams(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default()
+        .with_measurement(ThreadTime)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .sample_size(50);

@@ -30,6 +30,21 @@ pub(crate) async fn settled_calls(server: &Server, count: usize) -> Vec<Value> {
     settled.expect("the calls settle")
 }
 
+/// All sums, once nothing is pending and there are calls.
+pub(crate) async fn settled_summary(server: &Server) -> Value {
+    let settled = async {
+        loop {
+            let summary = get(server, &format!("summary?{ALL_TIME}")).await;
+            if summary["pending"]["traces"] == 0 && summary["calls"] != 0 {
+                return summary;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let settled = tokio::time::timeout(PATIENCE, settled).await;
+    settled.expect("the traces settle")
+}
+
 /// A trace as text: a line a span, indented by its depth, with its service, its frame and, of calls, the cost.
 pub(crate) fn drawn(trace: &Value) -> String {
     let spans = trace["tree"].as_array().expect("a tree");

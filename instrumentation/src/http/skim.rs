@@ -303,13 +303,16 @@ impl Skimmer {
         }) {
             at += next + 1;
             match bytes[at - 1] {
-                b'"' => {
-                    self.state = State::SkipText {
-                        depth,
-                        escaped: false,
-                    };
-                    return at;
-                }
+                b'"' => match plain_text(&bytes[at..]) {
+                    Some(length) => at += length,
+                    None => {
+                        self.state = State::SkipText {
+                            depth,
+                            escaped: false,
+                        };
+                        return at;
+                    }
+                },
                 b'{' | b'[' => depth += 1,
                 _ if depth == 1 => {
                     self.ended();
@@ -365,6 +368,12 @@ impl Skimmer {
     fn found(&self, put: impl FnMut(Slot)) {
         self.table.slots(self.ends_here()).for_each(put);
     }
+}
+
+/// The length of the rest of a text up to and with its end, if it is all there and has no escapes.
+fn plain_text(bytes: &[u8]) -> Option<usize> {
+    let end = find(bytes, |byte| matches!(byte, b'"' | b'\\'))?;
+    (bytes[end] == b'"').then_some(end + 1)
 }
 
 /// The first byte that is one of these. Blocks are compared without an early exit, which the compiler turns into a few
