@@ -85,8 +85,10 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     };
     let figures = figures::source(Arc::clone(&registry), limits, grpc_addr, http_addr);
     let catalog = prices.catalog();
+    let ended = CancellationToken::new();
     let state = ApiState::new(Store::clone(&store), figures)
-        .with_catalog(Arc::new(move || catalog.load_full()));
+        .with_catalog(Arc::new(move || catalog.load_full()))
+        .until(ended.clone());
     let pages = costflame_dashboards::router(state);
     let pages = pages.merge(health::router(Health {
         store,
@@ -95,7 +97,6 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     }));
     print_banner(config, grpc_addr, http_addr, api_addr);
 
-    let ended = CancellationToken::new();
     let answering = tokio::spawn({
         let ended = ended.clone();
         async move {

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use axum::{Json, extract::State};
+use costflame_pricing::{TokenClass, UsdSum};
 use costflame_profile::{Measure, Metric, Node, PathId, PathRow, Tree};
 use costflame_store::query::{self, PathSums, Sums};
 use jiff::Timestamp;
@@ -16,7 +17,10 @@ use super::{
     state::{ApiState, selection},
     words::{IntText, Kind},
 };
-use crate::{filter::base_selection, params::Params};
+use crate::{
+    filter::base_selection,
+    params::{Invalid, Params},
+};
 
 pub(super) const DEFAULT_NODES: usize = 5_000;
 pub(super) const MAX_NODES: usize = 50_000;
@@ -59,6 +63,21 @@ impl Measure for Pair {
         let size = |sums| value(sums, metric).unsigned_abs();
         size(&self.now).saturating_add(size(&self.base))
     }
+}
+
+/// The same calls with the tokens and the cost of one class alone.
+fn of_class(sums: &Sums, class: TokenClass) -> Sums {
+    let place = class as usize;
+    let mut only = Sums {
+        tokens: Default::default(),
+        amounts: Default::default(),
+        other_amount: UsdSum::default(),
+        cost: sums.amounts[place],
+        ..*sums
+    };
+    only.tokens[place] = sums.tokens[place];
+    only.amounts[place] = sums.amounts[place];
+    only
 }
 
 /// One frame. Values are in `unit`; counts, tokens and amounts are over the subtree.
@@ -121,6 +140,9 @@ pub(super) struct Flamegraph {
     /// The same of the other side; only in a difference.
     #[serde(skip_serializing_if = "Option::is_none")]
     base_total: Option<IntText>,
+    /// Only this token class; absent = all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'static str>,
     /// Counted calls in the selection.
     calls: u64,
     /// Traces with a counted call; an estimate when very many calls pass a filter.
@@ -143,6 +165,8 @@ pub(super) struct PrunedNodes {
 #[utoipa::path(get, path = "/flamegraph", params(
     FilterParams,
     ("metric" = Option<String>, Query, description = "cost (default), tokens, calls or duration."),
+    ("class" = Option<String>, Query, description = "Only this token class: of cost what it cost, of tokens its own. \
+                                                     Goes with these two metrics."),
     ("max_nodes" = Option<usize>, Query, description = "Frames at most; the smallest are folded into \"(other)\". \
                                                         Default 5000.", minimum = 1, maximum = 50000),
     ("base_from" = Option<String>, Query, description = "With `base_to`: the range to compare with."),
@@ -159,6 +183,10 @@ pub(super) async fn flamegraph(
     let selection = selection(&mut params)?;
     let base = base_selection(&mut params, &selection, Timestamp::now())?;
     let metric = params.choice("metric", &METRICS)?.unwrap_or_default();
+    let class = params.choice("class", &TokenClass::ALL.map(|class| (class.name(), class)))?;
+    if class.is_some() && !matches!(metric, Metric::Cost | Metric::Tokens) {
+        return Err(Invalid::new("class", "It goes with the metrics cost and tokens.").into());
+    }
     let max_nodes = params.number("max_nodes", DEFAULT_NODES, (1, MAX_NODES))?;
     params.finish()?;
 
@@ -170,14 +198,21 @@ pub(super) async fn flamegraph(
     };
     drop(snapshot);
     // Building and pruning take long for a large tree; other requests go on meanwhile.
-    let body = tokio::task::spawn_blocking(move || body(now, base, metric, max_nodes)).await;
+    let body = tokio::task::spawn_blocking(move || body(now, base, metric, class, max_nodes));
+    let body = body.await;
     Ok(Json(body.map_err(|_| ApiError::Internal)?))
 }
 
-fn body(now: PathSums, base: Option<PathSums>, metric: Metric, max_nodes: usize) -> Flamegraph {
+fn body(
+    now: PathSums,
+    base: Option<PathSums>,
+    metric: Metric,
+    class: Option<TokenClass>,
+    max_nodes: usize,
+) -> Flamegraph {
     let compared = base.is_some();
     let traces = now.traces.traces;
-    let tree = tree(now, base);
+    let tree = tree(now, base, class);
     let total = tree.total();
     let pruned = tree.prune(max_nodes, metric);
     Flamegraph {
@@ -185,6 +220,7 @@ fn body(now: PathSums, base: Option<PathSums>, metric: Metric, max_nodes: usize)
         unit: unit(metric),
         total: IntText(value(&total.now, metric)),
         base_total: compared.then(|| IntText(value(&total.base, metric))),
+        class: class.map(TokenClass::name),
         calls: total.now.calls,
         traces,
         frames: frames(&pruned.tree, metric, compared),
@@ -194,14 +230,17 @@ fn body(now: PathSums, base: Option<PathSums>, metric: Metric, max_nodes: usize)
     }
 }
 
-/// The whole tree of one selection, or of two side by side.
-pub(super) fn tree(now: PathSums, base: Option<PathSums>) -> Tree<Pair> {
+/// The whole tree of one selection, or of two side by side; of one token class alone if it is named.
+pub(super) fn tree(now: PathSums, base: Option<PathSums>, class: Option<TokenClass>) -> Tree<Pair> {
     let mut paths: Vec<PathRow> = Vec::new();
     let mut own: Vec<(PathId, Pair)> = Vec::new();
     let mut add = |sums: PathSums, pair: fn(Sums) -> Pair| {
         for (path, sums) in sums.paths {
             if sums.calls > 0 {
-                own.push((path.id, pair(sums)));
+                own.push((
+                    path.id,
+                    pair(class.map_or(sums, |class| of_class(&sums, class))),
+                ));
             }
             paths.push(path);
         }

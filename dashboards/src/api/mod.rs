@@ -9,8 +9,10 @@ mod export;
 mod flamegraph;
 mod health;
 mod layers;
+mod live;
 mod models;
 mod movers;
+mod prompts;
 mod receipt;
 mod shapes;
 mod span_tree;
@@ -71,5 +73,8 @@ fn endpoints() -> OpenApiRouter<ApiState> {
         .routes(routes!(receipt::receipt))
         .routes(routes!(models::models))
         .routes(routes!(values::values))
+        .routes(routes!(prompts::prompts))
+        .routes(routes!(prompts::waste))
+        .routes(routes!(live::live))
         .routes(routes!(health::health))
 }

@@ -6,8 +6,10 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use costflame_pricing::Catalog;
 use costflame_store::{Store, query::Snapshot};
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
-use super::{error::ApiError, health::HealthSource};
+use super::{error::ApiError, health::HealthSource, live::MAX_FEEDS};
 use crate::{
     filter::{self, Selection},
     params::{Invalid, Params},
@@ -23,6 +25,10 @@ pub struct ApiState {
     pub(super) health: HealthSource,
     catalog: CatalogSource,
     pub(super) started: Arc<Instant>,
+    /// Places for those who follow what settles.
+    pub(super) feeds: Arc<Semaphore>,
+    /// Ends what would go on for ever.
+    pub(super) ended: CancellationToken,
 }
 
 impl ApiState {
@@ -34,6 +40,8 @@ impl ApiState {
             health,
             catalog: Arc::new(Catalog::embedded),
             started: Arc::new(Instant::now()),
+            feeds: Arc::new(Semaphore::new(MAX_FEEDS)),
+            ended: CancellationToken::new(),
         }
     }
 
@@ -45,6 +53,13 @@ impl ApiState {
 
     pub(super) fn catalog(&self) -> Arc<Catalog> {
         (self.catalog)()
+    }
+
+    /// Feeds end when `ended` is cancelled; without it they would keep a server from ending.
+    #[must_use]
+    pub fn until(mut self, ended: CancellationToken) -> Self {
+        self.ended = ended;
+        self
     }
 
     pub(super) async fn snapshot(&self) -> Result<Snapshot, ApiError> {

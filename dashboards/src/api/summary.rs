@@ -81,6 +81,16 @@ pub(super) async fn summary(
     Ok(Json(Summary::from(&answer)))
 }
 
+impl From<query::Pending> for Pending {
+    fn from(pending: query::Pending) -> Self {
+        Self {
+            traces: pending.traces,
+            calls: pending.calls,
+            cost_usd_at_most: Dollars(pending.cost_at_most),
+        }
+    }
+}
+
 impl From<&query::Summary> for Summary {
     fn from(answer: &query::Summary) -> Self {
         let sums = &answer.sums;
@@ -90,11 +100,7 @@ impl From<&query::Summary> for Summary {
             traces: answer.traces.traces,
             traces_exact: answer.traces.exact,
             amounts: Amounts::of(sums),
-            pending: Pending {
-                traces: answer.pending.traces,
-                calls: answer.pending.calls,
-                cost_usd_at_most: Dollars(answer.pending.cost_at_most),
-            },
+            pending: answer.pending.into(),
             coverage: Coverage {
                 calls: priced(sums.calls.into(), sums.unpriced_calls.into()),
                 tokens: priced(sums.total_tokens(), sums.unpriced_tokens),

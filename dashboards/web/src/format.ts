@@ -75,6 +75,10 @@ export function exactMoney(value: Usd | bigint): string {
   return `${negative ? MINUS : ''}$${integer(BigInt(whole!))}${rest ? `.${rest}` : ''}`
 }
 
+/** A quantity in a column: tokens, calls or microseconds. */
+export const quantity = (unit: 'tokens' | 'calls' | 'us' | 'picousd', n: bigint) =>
+  unit === 'us' ? duration(Number(n)) : compact(Number(n))
+
 /** A signed amount for changes: +$1,699, −$231, $0. */
 export function signedMoney(pico: bigint): string {
   return pico > 0n ? `+${money(pico)}` : money(pico)

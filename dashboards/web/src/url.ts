@@ -4,7 +4,8 @@
 
 import { QUICK_RANGES, COMPARISONS, type Comparison, type QuickRange, type Range } from './range.ts'
 import { validZone } from './time.ts'
-import type { Dimension, FilterKey, Interval } from './api/types.ts'
+import type { Dimension, FilterKey, Interval, Metric, TokenClass } from './api/types.ts'
+import { TOKEN_CLASSES } from './names.ts'
 
 export interface Filter {
   key: FilterKey
@@ -18,13 +19,16 @@ export type Page =
   | 'flamegraph'
   | 'traces'
   | 'trace'
+  | 'calls'
   | 'attribution'
   | 'prompts'
   | 'models'
   | 'live'
   | 'health'
   | 'lost'
-export type FlameMetric = 'cost' | 'tokens' | 'calls'
+/** What frames are coloured by. */
+export const COLOURS = ['kind', 'service', 'model', 'change'] as const
+export type Colour = (typeof COLOURS)[number]
 export type Order = 'desc' | 'asc'
 
 export interface View {
@@ -36,13 +40,17 @@ export interface View {
   tz: string | null
   filters: Filter[]
   compare: Comparison
+  /** What replaces the filters of the same keys on the other side; then both sides have the same range. */
+  baseFilters: Filter[]
   /** Overview: what the bars are stacked by, and how wide they are (null = by the range's length). */
   by: Dimension
   every: Interval | null
   /** Attribution: to what. */
   dimension: Dimension
   /** Flamegraph. */
-  metric: FlameMetric
+  metric: Metric
+  /** Only this class of tokens. */
+  tokenClass: TokenClass | null
   zoom: string | null
   search: string
   show: 'both' | 'graph' | 'table' | 'sandwich'
@@ -50,7 +58,10 @@ export interface View {
   diff: boolean
   /** In a diff: the other side brought to as many traces as this one has. */
   perTrace: boolean
-  colour: 'kind' | 'service'
+  /** null = by change in a difference, else by kind. */
+  colour: Colour | null
+  /** Frames below one of their own name are added to that one. */
+  collapse: boolean
   /** Root at the bottom. */
   upward: boolean
   /** Main table: column and direction; null = the page's default. */
@@ -58,6 +69,8 @@ export interface View {
   order: Order
   /** Trace: the selected span. */
   span: string | null
+  /** Prompts: the chosen row. */
+  pick: string | null
 }
 
 export const FILTER_KEYS = [
@@ -113,26 +126,31 @@ const DEFAULTS: View = {
   tz: null,
   filters: [],
   compare: 'previous',
+  baseFilters: [],
   by: 'model',
   every: null,
   dimension: 'feature',
   metric: 'cost',
+  tokenClass: null,
   zoom: null,
   search: '',
   show: 'both',
   diff: false,
   perTrace: false,
-  colour: 'kind',
+  colour: null,
+  collapse: false,
   upward: false,
   sort: null,
   order: 'desc',
   span: null,
+  pick: null,
 }
 
 const PATHS: Record<string, Page> = {
   '/': 'overview',
   '/flamegraph': 'flamegraph',
   '/traces': 'traces',
+  '/calls': 'calls',
   '/attribution': 'attribution',
   '/prompts': 'prompts',
   '/models': 'models',
@@ -166,11 +184,15 @@ function parseRange(query: URLSearchParams): Range {
   return oneOf(query.get('range'), Object.keys(QUICK_RANGES) as QuickRange[], DEFAULTS.range as QuickRange)
 }
 
-function parseFilters(query: URLSearchParams): Filter[] {
+const BASE = 'base.'
+
+/** Filters whose names begin with `prefix`. */
+function parseFilters(query: URLSearchParams, prefix = ''): Filter[] {
   const filters: Filter[] = []
   for (const [name, value] of query) {
     const not = name.endsWith('!')
-    const key = not ? name.slice(0, -1) : name
+    const key = name.slice(prefix.length, not ? -1 : undefined)
+    if (!name.startsWith(prefix)) continue
     if (!isFilterKey(key)) continue
     if (filters.some((f) => f.key === key && f.not === not && f.value === value)) continue
     filters.push({ key, not, value })
@@ -194,17 +216,21 @@ export function parse(pathname: string, search: string): View {
     by: oneOf<Dimension>(query.get('by'), BY_KEYS, DEFAULTS.by),
     every: oneOf<Interval | ''>(query.get('every'), ['15min', 'hour', 'day', 'week', 'month'], '') || null,
     dimension: dimensionOf(query.get('dimension')),
-    metric: oneOf(query.get('metric'), ['cost', 'tokens', 'calls'], DEFAULTS.metric),
+    baseFilters: parseFilters(query, BASE),
+    metric: oneOf(query.get('metric'), ['cost', 'tokens', 'calls', 'duration'], DEFAULTS.metric),
+    tokenClass: oneOf<TokenClass | ''>(query.get('class'), TOKEN_CLASSES, '') || null,
     zoom: query.get('zoom') || null,
     search: query.get('q') ?? '',
     show: oneOf(query.get('show'), ['both', 'graph', 'table', 'sandwich'], DEFAULTS.show),
     diff: query.get('diff') === '1',
     perTrace: query.get('per') === 'trace',
-    colour: oneOf(query.get('colour'), ['kind', 'service'], DEFAULTS.colour),
+    colour: oneOf<Colour | ''>(query.get('colour'), COLOURS, '') || null,
+    collapse: query.get('recursion') === 'collapsed',
     upward: query.get('root') === 'bottom',
     sort: query.get('sort') || null,
     order: oneOf(query.get('order'), ['desc', 'asc'], DEFAULTS.order),
     span: query.get('span') || null,
+    pick: query.get('pick') || null,
   }
 }
 
@@ -221,7 +247,8 @@ export function format(view: View): string {
     query.set('from', instant(view.range.from))
     query.set('to', instant(view.range.to))
   } else if (view.range !== DEFAULTS.range) query.set('range', view.range)
-  for (const { key, not, value } of view.filters) query.append(not ? `${key}!` : key, value)
+  appendFilters(query, view.filters)
+  appendFilters(query, view.baseFilters, BASE)
   const set = (name: string, value: string | null, otherwise: string | null) => {
     if (value !== otherwise && value !== null) query.set(name, value)
   }
@@ -231,16 +258,19 @@ export function format(view: View): string {
   set('every', view.every, null)
   set('dimension', view.dimension, DEFAULTS.dimension)
   set('metric', view.metric, DEFAULTS.metric)
+  set('class', view.tokenClass, null)
   set('zoom', view.zoom, null)
   set('q', view.search, '')
   set('show', view.show, DEFAULTS.show)
   if (view.diff) query.set('diff', '1')
   if (view.perTrace) query.set('per', 'trace')
-  set('colour', view.colour, DEFAULTS.colour)
+  set('colour', view.colour, null)
+  if (view.collapse) query.set('recursion', 'collapsed')
   if (view.upward) query.set('root', 'bottom')
   set('sort', view.sort, null)
   set('order', view.order, DEFAULTS.order)
   set('span', view.span, null)
+  set('pick', view.pick, null)
   const text = query.toString().replaceAll('%21=', '!=')
   return path(view) + (text ? `?${text}` : '')
 }
@@ -256,6 +286,29 @@ const instant = (ms: number) => new Date(ms).toISOString().replace('.000Z', 'Z')
 /** Query parameters for the API: range, zone and filters. */
 export function apiQuery(span: { from: number; to: number }, tz: string, filters: Filter[]): URLSearchParams {
   const query = new URLSearchParams({ from: instant(span.from), to: instant(span.to), tz })
-  for (const { key, not, value } of filters) query.append(not ? `${key}!` : key, value)
+  appendFilters(query, filters)
   return query
+}
+
+function appendFilters(query: URLSearchParams, filters: Filter[], prefix = '') {
+  for (const { key, not, value } of filters) query.append(`${prefix}${key}${not ? '!' : ''}`, value)
+}
+
+/** Filters alone, as the API takes them. */
+export function filterQuery(filters: Filter[]): URLSearchParams {
+  const query = new URLSearchParams()
+  appendFilters(query, filters)
+  return query
+}
+
+/** The parameters of the API that replace filters on the other side of a difference. */
+export function baseQuery(filters: Filter[]): string {
+  const query = new URLSearchParams()
+  appendFilters(query, filters, BASE)
+  return query.size ? `&${query}` : ''
+}
+
+/** The filters with those of the same keys replaced. */
+export function replaced(filters: Filter[], by: Filter[]): Filter[] {
+  return [...filters.filter((f) => !by.some((b) => b.key === f.key)), ...by]
 }

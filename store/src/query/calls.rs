@@ -229,6 +229,11 @@ pub(crate) fn push_traces<'a>(
 }
 
 fn select(snapshot: &Snapshot) -> Sql {
+    select_with(snapshot, "")
+}
+
+/// What [`read`] reads, and `more` columns behind it, from all calls.
+pub(crate) fn select_with(snapshot: &Snapshot, more: &str) -> Sql {
     let tokens = TokenClass::ALL
         .map(|class| format!("f.tokens_{}", class.name()))
         .join(", ");
@@ -236,6 +241,7 @@ fn select(snapshot: &Snapshot) -> Sql {
     sql.push(COLUMNS)
         .push(", CAST(f.tags AS text), ")
         .push(&tokens)
+        .push(more)
         .push(" FROM calls f");
     sql
 }
@@ -248,7 +254,10 @@ const COLUMNS: &str = "f.trace_id, f.span_id, f.start_us, f.end_us, f.cost, f.un
 /// Number of [`COLUMNS`]; the tags and then the tokens follow.
 const TAGS: usize = 30;
 
-fn read(row: &Row) -> Result<CallRecord, StoreError> {
+/// The first column behind what [`read`] reads.
+pub(crate) const BEHIND: usize = TAGS + 1 + TokenClass::ALL.len();
+
+pub(crate) fn read(row: &Row) -> Result<CallRecord, StoreError> {
     let mut tokens = [0; TokenClass::ALL.len()];
     for (class, tokens) in tokens.iter_mut().enumerate() {
         *tokens = row

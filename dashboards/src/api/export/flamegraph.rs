@@ -73,7 +73,7 @@ pub(in crate::api) async fn flamegraph(
     }
     let range = (filter.from_us, filter.to_us);
     let written = tokio::task::spawn_blocking(move || {
-        let tree = tree(sums, None).prune(max_nodes, metric).tree;
+        let tree = tree(sums, None, None).prune(max_nodes, metric).tree;
         write(&tree, format, metric, range)
     });
     let body = written.await.map_err(|_| ApiError::Internal)?;

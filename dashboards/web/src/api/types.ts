@@ -202,6 +202,8 @@ export interface Frame {
 export interface Flamegraph {
   metric: Metric
   unit: 'picousd' | 'tokens' | 'calls' | 'us'
+  /** Only this token class. */
+  class?: TokenClass
   /** Sum of `self` over all frames. */
   total: IntText
   /** Only in a difference. */
@@ -442,6 +444,54 @@ export interface Values {
   }[]
   /** True when there are more than the limit. */
   more: boolean
+}
+
+// ---------------------------------------------------------------- /prompts
+
+/** Calls and what they cost. */
+export interface Repeats {
+  calls: number
+  cost_usd: Usd
+}
+
+/** One name and version, or the calls without a prompt name at one place. */
+export interface PromptRow extends Sums {
+  prompt: string | null
+  version: string | null
+  /** Where the calls without a name are made. */
+  path?: FrameRef[]
+  /** Dearest first. */
+  models: (Sums & { model: string | null })[]
+  /** One for each of `parts`. */
+  trend: Sums[]
+  /** At most these repeat an identical request; cost without the dearest of each. */
+  repeats: Repeats
+}
+
+/** GET /prompts?limit=&parts= : by cost, largest first. */
+export interface PromptList {
+  /** Starts of the equal parts of the range. */
+  parts: Time[]
+  prompts: PromptRow[]
+  rest: Sums | null
+}
+
+/** GET /waste : what failed, and what one trace asked twice. */
+export interface Waste {
+  failed: Repeats
+  repeated: Repeats
+}
+
+// ------------------------------------------------------------------- /live
+
+/** Data of the events of GET /live. */
+export interface Live {
+  at: Time
+  /** Settled since the event before; in the first event the newest of the last hour. */
+  calls: CallRow[]
+  /** Spend of the last hour; minutes without a call are left out. */
+  minutes: { start: Time; calls: number; cost_usd: Usd }[]
+  pending: Pending
 }
 
 // ----------------------------------------------------------------- /health

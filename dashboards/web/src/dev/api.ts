@@ -10,12 +10,14 @@ import type {
   Metric,
   Summary,
   Timeseries,
+  TokenClass,
   Values,
 } from '../api/types.ts'
 import { printUsd, ratio } from '../money.ts'
 import { startOfDay, startOfMonth, startOfWeek } from '../time.ts'
 import { framesTo, type Dataset, type MockSpan, type Path } from './dataset.ts'
 import { BadRequest, count, groupBy, instant, number, select, totalOf, valueOf } from './query.ts'
+import { prompts, waste } from './prompts.ts'
 import { callList, receipt, trace, traceList } from './traces.ts'
 
 export class NotFound extends Error {}
@@ -47,6 +49,10 @@ export function answer(path: string, context: Context): unknown {
       return callList(context)
     case '/values':
       return values(context)
+    case '/prompts':
+      return prompts(context)
+    case '/waste':
+      return waste(context)
     case '/health':
       return health(context)
     default:
@@ -196,19 +202,36 @@ function baseOf({ data, query, now }: Context): MockSpan[] | null {
   const other = new URLSearchParams(query)
   other.set('from', from)
   other.set('to', to)
+  const replacing = [...query].filter(([name]) => name.startsWith('base.'))
+  for (const [name] of replacing) {
+    const key = name.slice('base.'.length).replace(/!$/, '')
+    other.delete(key)
+    other.delete(`${key}!`)
+  }
+  for (const [name, value] of replacing) other.append(name.slice('base.'.length), value)
   return select(data, other, now)
 }
 
 function flamegraph(context: Context): Flamegraph {
   const { data, query, now } = context
   const metric = (query.get('metric') ?? 'cost') as Metric
+  const only = query.get('class') as TokenClass | null
   const spans = select(data, query, now)
   const base = baseOf(context)
   const { own, below } = sumsByPath(spans)
   const before = base && sumsByPath(base)
   const measure = (t: Totals | undefined): bigint => {
     if (!t) return 0n
-    return metric === 'tokens' ? BigInt(count(t.tokens)) : metric === 'calls' ? BigInt(t.calls) : t.cost
+    switch (metric) {
+      case 'calls':
+        return BigInt(t.calls)
+      case 'duration':
+        return BigInt(t.duration)
+      case 'tokens':
+        return BigInt(only ? (t.tokens[only] ?? 0) : count(t.tokens))
+      default:
+        return only ? (t.amounts.get(only) ?? 0n) : t.cost
+    }
   }
   const children = new Map<Path | null, Path[]>()
   for (const path of new Set([...below.keys(), ...(before?.below.keys() ?? [])]))

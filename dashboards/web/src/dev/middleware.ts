@@ -5,6 +5,7 @@ import type { Connect, Plugin } from 'vite'
 
 import { answer, NotFound } from './api.ts'
 import { buildDataset, type Dataset } from './dataset.ts'
+import { live } from './prompts.ts'
 import { BadRequest } from './query.ts'
 
 /** What the real server sends too, so that a violation shows up here first. */
@@ -24,6 +25,12 @@ function handle(request: IncomingMessage, response: ServerResponse, next: Connec
     response.end(JSON.stringify(body))
   }
   try {
+    if (url.pathname === '/api/v1/live') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const event = live({ data, query: url.searchParams, now })
+      response.write(`event: settled\nid: ${now}-0-0\ndata: ${JSON.stringify(event)}\n\n`)
+      return
+    }
     const known =
       answers.get(url.href) ??
       answer(url.pathname.slice('/api/v1'.length), { data, query: url.searchParams, now })

@@ -19,7 +19,9 @@ const KEYS = new Set(
   ),
 )
 const OTHER = new Set(
-  'from to tz by interval limit cursor sort order metric max_nodes key q base_from base_to'.split(' '),
+  'from to tz by interval limit cursor sort order metric max_nodes key q base_from base_to class parts after'.split(
+    ' ',
+  ),
 )
 
 /** The value of a dimension for one call; null = absent. */
@@ -46,8 +48,10 @@ export function valueOf(span: MockSpan, key: string): string | null {
     case 'tool':
       for (let p: Path | null = span.path; p; p = p.parent) if (p.kind === key) return p.label
       return null
-    case 'prompt':
-      return null
+    case 'prompt': {
+      const agent = valueOf(span, 'agent')
+      return agent && `${agent}-system`
+    }
     case 'path':
       return span.path.id
     case 'status':
@@ -75,6 +79,7 @@ export function select(data: Dataset, query: URLSearchParams, now: number, every
   for (const [name, value] of query) {
     const key = name.replace(/!$/, '')
     if (!KEYS.has(key) && !key.startsWith('tag.')) {
+      if (name.startsWith('base.')) continue
       if (!OTHER.has(name)) throw new BadRequest(name, `There is no parameter "${name}".`)
       continue
     }
@@ -112,6 +117,8 @@ export function number(query: URLSearchParams, name: string, otherwise: number, 
 export class Total {
   cost = 0n
   calls = 0
+  /** Microseconds. */
+  duration = 0
   errors = 0
   errorsCost = 0n
   unpricedCalls = 0
@@ -122,6 +129,7 @@ export class Total {
   add(span: MockSpan) {
     const call = span.call!
     this.calls++
+    this.duration += span.duration
     this.cost += BigInt(call.cost)
     if (span.error) {
       this.errors++

@@ -1,5 +1,6 @@
 // Colours of frames: by kind or by service, two lightnesses each so that neighbours part.
 
+import type { Frame } from '../api/types.ts'
 import { KINDS } from '../names.ts'
 import { ROOT, type Tree } from './tree.ts'
 
@@ -41,7 +42,18 @@ export function byKind(tree: Tree, token: Token): Palette {
 }
 
 /** `slots`: categorical slot (1 to 10) of each service. */
-export function byService(tree: Tree, slots: Map<string, number>, token: Token): Palette {
+export const byService = (tree: Tree, slots: Map<string, number>, token: Token) =>
+  bySlot(tree, token, ({ service }) => slots.get(service) ?? 10)
+
+/** `slots`: categorical slot (1 to 10) of each model. What is no model is grey. */
+export const byModel = (tree: Tree, slots: Map<string, number>, token: Token) =>
+  bySlot(tree, token, ({ kind, label }) => (kind === 'model' ? (slots.get(label) ?? 10) : 0))
+
+/** Index of the fill of a categorical slot. */
+export const fillOfSlot = (slot: number) => 2 * slot - 1
+
+/** `slotOf`: categorical slot (1 to 10) of a frame, 0 for grey. */
+function bySlot(tree: Tree, token: Token, slotOf: (frame: Frame) => number): Palette {
   const text = token('frame-text')
   const fills = [token('kind-all-1')]
   for (let slot = 1; slot <= 10; slot++) {
@@ -51,20 +63,26 @@ export function byService(tree: Tree, slots: Map<string, number>, token: Token):
   const shades = tree.labels.map((label) => hash(label) & 1)
   const of = new Uint8Array(tree.size)
   for (let node = ROOT + 1; node < tree.size; node++) {
-    const { service, id, label } = tree.frames[node]!
-    if (!isNobody(label, id)) of[node] = 2 * (slots.get(service) ?? 10) - 1 + shades[tree.label[node]!]!
+    const frame = tree.frames[node]!
+    const slot = isNobody(frame.label, frame.id) ? 0 : slotOf(frame)
+    if (slot) of[node] = fillOfSlot(slot) + shades[tree.label[node]!]!
   }
   return { fills, of, text }
 }
 
 /** Services by what they cost, for giving out colours. */
-export function servicesOf(tree: Tree): string[] {
+export const servicesOf = (tree: Tree) => namesOf(tree, ({ service }) => service)
+
+/** Models by what they cost. */
+export const modelsOf = (tree: Tree) => namesOf(tree, ({ kind, label }) => (kind === 'model' ? label : null))
+
+function namesOf(tree: Tree, nameOf: (frame: Frame) => string | null): string[] {
   const sums = new Map<string, bigint>()
   for (let node = ROOT + 1; node < tree.size; node++) {
-    const { service } = tree.frames[node]!
-    sums.set(service, (sums.get(service) ?? 0n) + tree.selfs[node]!)
+    const name = nameOf(tree.frames[node]!)
+    if (name !== null) sums.set(name, (sums.get(name) ?? 0n) + tree.selfs[node]!)
   }
-  return [...sums].sort(([, a], [, b]) => Number(b > a) - Number(b < a)).map(([service]) => service)
+  return [...sums].sort(([, a], [, b]) => Number(b > a) - Number(b < a)).map(([name]) => name)
 }
 
 /** `steps`: 0 to 8 of each node, from much cheaper to much dearer. */

@@ -3,6 +3,7 @@
 import { matchedIn, search } from '../../flame/search.ts'
 import { isWithin, ROOT, ROOT_LABEL, type Tree } from '../../flame/tree.ts'
 import { named } from '../../text.ts'
+import type { Paths } from '../../flame/collapse.ts'
 import type { Filter } from '../../url.ts'
 
 /** Paths of one request; longer lists would not fit an address. */
@@ -32,16 +33,30 @@ export function focusOf(tree: Tree, zoom: number, searched: string): Focus {
  * The view's filters narrowed to the focus. Paths within a path filter replace it, since several paths
  * are joined by "or"; above one, the filter already says all.
  */
-export function focusFilters(tree: Tree, focus: Focus, filters: Filter[]): Filter[] {
+export function focusFilters(
+  tree: Tree,
+  focus: Focus,
+  filters: Filter[],
+  collapsed: Map<string, Paths> | null = null,
+): Filter[] {
   if (focus.nodes.includes(ROOT)) return filters
   const wanted = filters.filter((f) => f.key === 'path' && !f.not)
   const narrower = focus.nodes.every((node) =>
     wanted.some((f) => isWithin(tree, node, tree.byId.get(f.value) ?? -2)),
   )
   if (wanted.length && !narrower) return filters
-  const paths = focus.nodes.flatMap((node) => tree.frames[node]!.id ?? [])
+  const ids = focus.nodes.flatMap((node) => tree.frames[node]!.id ?? [])
+  const paths = ids.map((id): Paths => collapsed?.get(id) ?? { within: [id], without: [] })
+  const path =
+    (not: boolean) =>
+    (value: string): Filter => ({ key: 'path', not, value })
   return [
     ...filters.filter((f) => f.key !== 'path' || f.not),
-    ...paths.map((value): Filter => ({ key: 'path', not: false, value })),
+    ...paths
+      .flatMap((p) => p.within)
+      .slice(0, MOST)
+      .map(path(false)),
+    // Of several frames one may contain what is left out of another.
+    ...(paths.length === 1 ? paths[0]!.without.slice(0, MOST).map(path(true)) : []),
   ]
 }

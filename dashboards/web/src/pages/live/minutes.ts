@@ -1,6 +1,6 @@
-// Calls of the last minutes, by minute.
+// The last minutes, each with what it cost.
 
-import type { CallRow } from '../../api/types.ts'
+import type { Live } from '../../api/types.ts'
 import { parseUsd } from '../../money.ts'
 
 export const MINUTE = 60_000
@@ -12,19 +12,13 @@ export interface Minute {
   calls: number
 }
 
-/** The `count` minutes up to and with that of `now`; calls that do not count are left out. */
-export function minutes(calls: CallRow[], now: number, count: number): Minute[] {
+/** The `count` minutes up to and with that of `now`; those that were not told of are empty. */
+export function minutes(told: Live['minutes'], now: number, count: number): Minute[] {
   const last = Math.floor(now / MINUTE) * MINUTE
-  const list = Array.from({ length: count }, (_, i): Minute => {
-    return { start: last - (count - 1 - i) * MINUTE, cost: 0n, calls: 0 }
+  const known = new Map(told.map((m) => [Date.parse(m.start), m]))
+  return Array.from({ length: count }, (_, i) => {
+    const start = last - (count - 1 - i) * MINUTE
+    const m = known.get(start)
+    return { start, cost: parseUsd(m?.cost_usd ?? '0'), calls: m?.calls ?? 0 }
   })
-  for (const call of calls) {
-    if (!call.counted) continue
-    const at = Math.floor(Date.parse(call.start) / MINUTE) * MINUTE
-    const minute = list[(at - list[0]!.start) / MINUTE]
-    if (!minute) continue
-    minute.calls++
-    if (call.cost_usd !== null) minute.cost += parseUsd(call.cost_usd)
-  }
-  return list
 }
