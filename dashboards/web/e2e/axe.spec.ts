@@ -57,7 +57,14 @@ for (const colorScheme of ['light', 'dark'] as const) {
       expect(await violations(page)).toEqual([])
     })
 
-    for (const path of ['/attribution?dimension=model', '/models?', '/prompts?', '/live?', '/health?']) {
+    for (const path of [
+      '/attribution?dimension=model',
+      '/models?',
+      '/prompts?',
+      '/calls?',
+      '/live?',
+      '/health?',
+    ]) {
       test(path, async ({ page, api }) => {
         await page.goto(`${path}&${api.range}`)
         await expect(page.getByRole('main').getByRole('heading', { level: 1 })).toBeVisible()
