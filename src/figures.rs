@@ -18,12 +18,13 @@ const REFUSALS: [&str; 3] = [
     "costflame_adjustments_total",
 ];
 
-/// Reads the figures anew at every call.
+/// Reads the figures anew at every call. `outboxes`: each destination and how many bytes may wait for it;
+/// `listeners`: gRPC and HTTP.
 pub(crate) fn source(
     registry: Arc<Registry>,
     limits: Limits,
-    grpc: SocketAddr,
-    http: SocketAddr,
+    outboxes: Vec<(String, u64)>,
+    (grpc, http): (SocketAddr, SocketAddr),
 ) -> HealthSource {
     Arc::new(move || {
         let samples = samples(&registry);
@@ -31,7 +32,9 @@ pub(crate) fn source(
             otlp_grpc: Some(grpc.to_string()),
             otlp_http: Some(http.to_string()),
         };
-        figures(&samples, &limits, endpoints)
+        let mut figures = figures(&samples, &limits, endpoints);
+        figures.queues.extend(outbox_queues(&samples, &outboxes));
+        figures
     })
 }
 
@@ -89,6 +92,24 @@ fn figures(samples: &Samples, limits: &Limits, endpoints: Endpoints) -> Figures 
         ],
         bounds: bounds(samples, limits),
     }
+}
+
+/// What waits for each destination.
+fn outbox_queues(samples: &Samples, outboxes: &[(String, u64)]) -> Vec<Queue> {
+    let waiting = samples.get("costflame_forward_waiting_bytes");
+    let queue = |(name, limit): &(String, u64)| {
+        let label = format!("destination=\"{name}\"");
+        let mine = waiting
+            .into_iter()
+            .flatten()
+            .filter(|(labels, _)| labels.contains(&label));
+        Queue {
+            name: format!("outbox to {name}, bytes"),
+            length: whole(mine.map(|sample| sample.1).sum()),
+            limit: *limit,
+        }
+    };
+    outboxes.iter().map(queue).collect()
 }
 
 /// Every bound of a request, and how often telemetry hit it.

@@ -47,6 +47,10 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     };
     let prices = LivePrices::start(Arc::clone(&store), settings).await?;
     let destinations = destinations(config, &[grpc.local_addr()?, http.local_addr()?])?;
+    let outboxes = destinations
+        .iter()
+        .map(|to| (to.name.clone(), to.max_bytes))
+        .collect();
     let signals = Signals::listen()?;
     let shutdown = CancellationToken::new();
     let mut registry = Registry::with_prefix("costflame");
@@ -83,7 +87,12 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         max_spans_per_request: config.max_spans_per_request,
         ..Limits::default()
     };
-    let figures = figures::source(Arc::clone(&registry), limits, grpc_addr, http_addr);
+    let figures = figures::source(
+        Arc::clone(&registry),
+        limits,
+        outboxes,
+        (grpc_addr, http_addr),
+    );
     let catalog = prices.catalog();
     let ended = CancellationToken::new();
     let state = ApiState::new(Store::clone(&store), figures)

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
-use costflame_store::StoreError;
+use costflame_store::{Store, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -124,6 +124,9 @@ struct Database {
     kind: &'static str,
     /// It answered now.
     reachable: bool,
+    /// Bytes on disk; null when it did not say.
+    #[schema(required)]
+    bytes: Option<u64>,
 }
 
 /// Start of the oldest and of the newest settled call; null when there is none.
@@ -153,6 +156,12 @@ pub(super) struct Health {
     bounds: Vec<Bound>,
 }
 
+/// Bytes on disk, if the database says so in time.
+async fn size(store: &Store) -> Option<u64> {
+    let status = tokio::time::timeout(DATABASE, store.status()).await;
+    Some(status.ok()?.ok()?.bytes)
+}
+
 /// The state of costflame; 200 also when degraded.
 #[utoipa::path(get, path = "/health", responses(
     (status = 200, body = Health),
@@ -172,6 +181,10 @@ pub(super) async fn health(
     });
     let extent = extent.inspect_err(|error| tracing::warn!(%error, "the database cannot answer"));
     let (first, last) = extent.as_ref().ok().copied().flatten().unzip();
+    let bytes = match &extent {
+        Ok(_) => size(&api.store).await,
+        Err(_) => None,
+    };
     let full = figures
         .queues
         .iter()
@@ -188,6 +201,7 @@ pub(super) async fn health(
         database: Database {
             kind: api.store.kind(),
             reachable: extent.is_ok(),
+            bytes,
         },
         endpoints: figures.endpoints,
         data: Data {

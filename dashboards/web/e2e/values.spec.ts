@@ -102,7 +102,9 @@ test('health says what came in and what waits', async ({ page, api }) => {
   await expect(page.locator('[data-figure=status]')).toHaveText('Everything works')
   await expect(page.getByRole('region', { name: 'Received' })).toContainText(integer(health.received.spans))
   await page.route('**/api/v1/health', (route) =>
-    route.fulfill({ json: { ...health, status: 'down', database: { kind: 'sqlite', reachable: false } } }),
+    route.fulfill({
+      json: { ...health, status: 'down', database: { kind: 'sqlite', reachable: false, bytes: null } },
+    }),
   )
   await expect(page.locator('[data-figure=status]')).toHaveText('The database does not answer')
 })

@@ -501,7 +501,12 @@ export interface Health {
   status: 'ok' | 'degraded' | 'down'
   version: string
   uptime_s: number
-  database: { kind: 'sqlite' | 'postgres'; reachable: boolean }
+  database: {
+    kind: 'sqlite' | 'postgres'
+    reachable: boolean
+    /** On disk; null when it did not say. */
+    bytes: number | null
+  }
   /** Addresses the receivers listen on, "host:port"; null when off. */
   endpoints: { otlp_grpc: string | null; otlp_http: string | null }
   /** Start of the oldest and of the newest settled call; null when there is none. */

@@ -313,7 +313,7 @@ function health({ data, now }: Context): Health {
     status: 'ok',
     version: '0.1.0',
     uptime_s: 86_400,
-    database: { kind: 'sqlite', reachable: true },
+    database: { kind: 'sqlite', reachable: true, bytes: 87_355_392 },
     endpoints: { otlp_grpc: '127.0.0.1:4317', otlp_http: '127.0.0.1:4318' },
     data: { first: time(data.calls[0]?.start), last: time(data.calls.at(-1)?.start ?? now * 1000) },
     received: { requests: 9120, spans: 402_311, calls: data.calls.length, bytes: 310_220_110 },
