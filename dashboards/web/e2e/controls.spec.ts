@@ -5,6 +5,7 @@ import type {
   CallRow,
   Flamegraph,
   Live,
+  Models,
   PromptList,
   Summary,
   Values,
@@ -149,6 +150,18 @@ test('says what was paid for nothing', async ({ page, api }) => {
   await page.goto(`/?${api.range}`)
   const cost = parseUsd(waste.failed.cost_usd) + parseUsd(waste.repeated.cost_usd)
   await expect(page.locator('[data-figure=waste]')).toContainText(money(cost))
+})
+
+test('says what models cost, since when, and where reports differ', async ({ page, api }) => {
+  const { models, differences } = await api.get<Models>(`/models?limit=200&${api.range}`)
+  await page.goto(`/models?${api.range}`)
+  const rows = page.getByRole('table', { name: 'Prices in force' }).locator('tbody tr')
+  await expect(rows).toHaveCount(models.length)
+  const priced = models.findIndex((m) => m.price?.since)
+  if (priced >= 0) await expect(rows.nth(priced)).toContainText(models[priced]!.price!.since!)
+  const reported = page.getByRole('region', { name: 'Reported against computed' })
+  if (differences.length) await expect(reported).toContainText(money(differences[0]!.reported_usd))
+  else await expect(reported).toContainText('No call of this range reported a cost')
 })
 
 test('lists calls, and loads more', async ({ page, api }) => {

@@ -482,6 +482,58 @@ export interface Waste {
   repeated: Repeats
 }
 
+// ----------------------------------------------------------------- /models
+
+/** Dollars for `per` units, in the smallest and in the largest prompts. */
+export interface Rate {
+  unit: LineUnit
+  usd: Usd
+  largest_usd: Usd
+  per: number
+}
+
+export interface ModelRow extends Sums {
+  provider: string | null
+  model: string | null
+  /** The price at the end of the range, or now; null if it has none. */
+  price: {
+    provider: string
+    model: string
+    /** First day in force, YYYY-MM-DD, if the catalog says so. */
+    since: string | null
+    condition: string
+    flags: Flag[]
+    rates: Rate[]
+  } | null
+}
+
+/** GET /models?limit= */
+export interface Models {
+  /** The price snapshot in force, hex. */
+  catalog: string
+  /** Largest cost first. */
+  models: ModelRow[]
+  unpriced: {
+    provider: string | null
+    model: string | null
+    reason: Unpriced
+    calls: number
+    input: number
+    output: number
+    last: Time
+    override: string | null
+  }[]
+  /** Computed and reported cost differ by more than 1 %; largest difference first. */
+  differences: {
+    provider: string | null
+    model: string | null
+    emitter: string
+    calls: number
+    computed_usd: Usd
+    reported_usd: Usd
+  }[]
+}
+
 // ------------------------------------------------------------------- /live
 
 /** Data of the events of GET /live. */

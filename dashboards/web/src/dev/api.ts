@@ -17,6 +17,7 @@ import { printUsd, ratio } from '../money.ts'
 import { startOfDay, startOfMonth, startOfWeek } from '../time.ts'
 import { framesTo, type Dataset, type MockSpan, type Path } from './dataset.ts'
 import { BadRequest, count, groupBy, instant, number, select, totalOf, valueOf } from './query.ts'
+import { models } from './models.ts'
 import { prompts, waste } from './prompts.ts'
 import { callList, receipt, trace, traceList } from './traces.ts'
 
@@ -49,6 +50,8 @@ export function answer(path: string, context: Context): unknown {
       return callList(context)
     case '/values':
       return values(context)
+    case '/models':
+      return models(context)
     case '/prompts':
       return prompts(context)
     case '/waste':
