@@ -1,9 +1,9 @@
 //! Landing on Postgres: COPY of the spans and of their marks in one transaction.
 
-use super::statement::query;
 use costflame_profile::Role;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
+use super::statement::query;
 use super::{Postgres, copy::CopyBuffer, outbox::insert_outbox};
 use crate::{
     LandingRow, OutboxRow, StoreError, TraceKey,

@@ -1,9 +1,9 @@
 //! Reading marks on Postgres.
 
-use super::statement::query;
 use costflame_pricing::UsdSum;
 use sqlx::{Row, postgres::PgRow};
 
+use super::statement::query;
 use super::{Postgres, sum};
 use crate::{Mark, MarkId, MarkPage, StoreError, TraceKey, guard::Guard, landing::trace_id};
 

@@ -1,9 +1,9 @@
 //! Small statements: reachability, catalogs.
 
-use super::statement::{query, query_scalar};
 use sqlx::AssertSqlSafe;
 
 use super::Postgres;
+use super::statement::{query, query_scalar};
 use crate::{CatalogRow, StoreError, guard::Guard};
 
 impl Postgres {

@@ -1,9 +1,9 @@
 //! The outbox on Postgres.
 
-use super::statement::{query, query_scalar};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::Postgres;
+use super::statement::{query, query_scalar};
 use crate::{Delivery, Finish, OutboxRow, StoreError, guard::Guard};
 
 /// Claims rows that nobody else is claiming at the moment.

@@ -4,10 +4,10 @@
 //! A default partition takes what no partition was made for, so that no clock and no backfill can
 //! make an insert fail. Making a partition moves its rows out of the default one.
 
-use super::statement::{query, query_scalar};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::Postgres;
+use super::statement::{query, query_scalar};
 use crate::{
     StoreError,
     call_row::{DAY_US, day_of},

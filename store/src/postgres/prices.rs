@@ -2,13 +2,17 @@
 
 use sqlx::Row;
 
-use super::Postgres;
-use crate::{PriceKind, PriceSourceRow, StoreError};
+use super::{
+    Postgres,
+    statement::{query, query_scalar},
+};
+use crate::{PriceKind, PriceSourceRow, StoreError, guard::Guard};
 
 impl Postgres {
     /// See [`crate::Store::put_prices`].
     pub(crate) async fn put_prices(&self, row: &PriceSourceRow) -> Result<(), StoreError> {
-        sqlx::query(
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
+        query(
             "INSERT INTO price_sources (kind, fetched_us, source, sha256, body) VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(row.kind as i16)
@@ -16,9 +20,9 @@ impl Postgres {
         .bind(&row.source)
         .bind(&row.sha256[..])
         .bind(&row.body)
-        .execute(&self.pool)
+        .execute(guard.connection())
         .await?;
-        Ok(())
+        guard.commit().await
     }
 
     /// See [`crate::Store::newest_prices`].
@@ -26,12 +30,14 @@ impl Postgres {
         &self,
         kind: PriceKind,
     ) -> Result<Option<PriceSourceRow>, StoreError> {
-        let row = sqlx::query(
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
+        let row = query(
             "SELECT fetched_us, source, sha256, body FROM price_sources WHERE kind = $1 ORDER BY id DESC LIMIT 1",
         )
         .bind(kind as i16)
-        .fetch_optional(&self.pool)
+        .fetch_optional(guard.connection())
         .await?;
+        guard.commit().await?;
         row.map(|row| {
             let sha256: Vec<u8> = row.try_get(2)?;
             Ok(PriceSourceRow {
@@ -49,7 +55,10 @@ impl Postgres {
 
     /// See [`crate::Store::prices_version`].
     pub(crate) async fn prices_version(&self) -> Result<i64, StoreError> {
-        let newest = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM price_sources");
-        Ok(newest.fetch_one(&self.pool).await?)
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
+        let newest = query_scalar("SELECT COALESCE(MAX(id), 0) FROM price_sources");
+        let newest = newest.fetch_one(guard.connection()).await?;
+        guard.commit().await?;
+        Ok(newest)
     }
 }

@@ -1,9 +1,9 @@
 //! Reads by key on Postgres: keys come as arrays, each is one look into an index.
 
-use super::statement::{query, query_as};
 use costflame_profile::Identity;
 use sqlx::{PgConnection, Row};
 
+use super::statement::{query, query_as};
 use super::{landing::read_landing, sum};
 use crate::{
     CallKey, CallRow, LandingRow, StoreError, TraceKey, TraceRow,

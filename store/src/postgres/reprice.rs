@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 use costflame_profile::{Call, TraceId};
 use sqlx::{PgConnection, Row};
 
-use super::{Postgres, read::keys, session::PgSession};
+use super::{
+    Postgres,
+    read::keys,
+    session::PgSession,
+    statement::{query, query_as, query_scalar},
+};
 use crate::{
     CallRow, LANES, LandingRow, StoreError, TraceKey,
     call_columns::{call_row_columns, read_call_row},
@@ -24,7 +29,7 @@ impl Postgres {
     ) -> Result<RepricingState, StoreError> {
         let (catalog, counted) = terms(work.catalog);
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
-        let found = sqlx::query_as(
+        let found = query_as(
             "SELECT id, lane, trace_id, seen, changed FROM repricings WHERE ended_us IS NULL AND project_id = $1 \
              AND from_us = $2 AND to_us = $3 AND catalog_id = $4 AND counted = $5 ORDER BY id DESC LIMIT 1",
         )
@@ -39,7 +44,7 @@ impl Postgres {
             guard.commit().await?;
             return resumed(found);
         }
-        let begun = sqlx::query_as(
+        let begun = query_as(
             "INSERT INTO repricings (project_id, from_us, to_us, catalog_id, counted, started_us, lane, trace_id, seen, \
              changed) VALUES ($1, $2, $3, $4, $5, $6, 0, '', 0, 0) RETURNING id, lane, trace_id, seen, changed",
         )
@@ -73,11 +78,13 @@ impl Postgres {
             let session = PgSession::open_above(self, &BTreeSet::from([state.lane])).await?;
             return step(session, work, &traces, state, horizon_us, now_us).await;
         }
-        sqlx::query("UPDATE repricings SET ended_us = $1 WHERE id = $2")
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
+        query("UPDATE repricings SET ended_us = $1 WHERE id = $2")
             .bind(now_us)
             .bind(state.id)
-            .execute(&self.pool)
+            .execute(guard.connection())
             .await?;
+        guard.commit().await?;
         state.is_done = true;
         Ok(state)
     }
@@ -95,8 +102,9 @@ impl Postgres {
         let after = state.after.map_or_else(Vec::new, |trace| trace.0.to_vec());
         let (first_day, last_day) = work.days();
         let mut lists = [Vec::new(), Vec::new()];
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         for (list, sql) in lists.iter_mut().zip([CALLS, LANDED]) {
-            let rows = sqlx::query(sql)
+            let rows = query(sql)
                 .bind(work.project)
                 .bind(state.lane)
                 .bind(after.clone())
@@ -105,12 +113,13 @@ impl Postgres {
                 .bind(first_day)
                 .bind(last_day)
                 .bind(TRACES)
-                .fetch_all(&self.pool)
+                .fetch_all(guard.connection())
                 .await?;
             for row in &rows {
                 list.push(trace_id(row.try_get(0)?)?);
             }
         }
+        guard.commit().await?;
         let [calls, landed] = lists;
         Ok(first_of(calls, landed))
     }
@@ -131,15 +140,17 @@ impl Postgres {
         let mut totals = Totals::new();
         let (mut from_us, mut trace, mut span) = (work.from_us, Vec::new(), Vec::new());
         loop {
-            let rows = sqlx::query(SQL)
+            let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
+            let rows = query(SQL)
                 .bind(work.project)
                 .bind(from_us)
                 .bind(work.to_us)
                 .bind(trace)
                 .bind(span)
                 .bind(CALLS)
-                .fetch_all(&self.pool)
+                .fetch_all(guard.connection())
                 .await?;
+            guard.commit().await?;
             let calls: Vec<CallRow> = rows
                 .iter()
                 .map(|row| read_call_row!(row))
@@ -164,14 +175,16 @@ impl Postgres {
         from_us: i64,
         to_us: i64,
     ) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar(
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
+        let count: i64 = query_scalar(
             "SELECT COUNT(*) FROM calls WHERE project_id = $1 AND start_us >= $2 AND start_us < $3",
         )
         .bind(project)
         .bind(from_us)
         .bind(to_us)
-        .fetch_one(&self.pool)
+        .fetch_one(guard.connection())
         .await?;
+        guard.commit().await?;
         Ok(count.cast_unsigned())
     }
 }
@@ -193,7 +206,7 @@ pub(super) async fn rewrite_landed(
     let packed = |(row, call): &(&LandingRow, &Call)| {
         packed::bytes(|out| packed::write_call(call, row.receipt.as_ref(), out))
     };
-    sqlx::query(
+    query(
         "UPDATE landing l SET call = k.call FROM unnest($1::smallint[], $2::bytea[], $3::integer[], $4::bytea[], \
          $5::bigint[], $6::smallint[], $7::bigint[], $8::bytea[]) \
          AS k (lane, trace_id, project_id, span_id, content_hash, signal, received_us, call) \
@@ -223,7 +236,7 @@ pub(super) async fn mark(
         return Ok(());
     }
     let (lanes, ids, projects) = keys(traces);
-    sqlx::query(
+    query(
         "INSERT INTO dirty (lane, project_id, trace_id, received_us, spans, calls, cost, root_ended) \
          SELECT lane, project_id, trace_id, $4, 0, 0, 0, true \
          FROM unnest($1::smallint[], $2::bytea[], $3::integer[]) AS k (lane, trace_id, project_id)",
@@ -242,15 +255,13 @@ pub(super) async fn note(
     connection: &mut PgConnection,
     state: &RepricingState,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE repricings SET lane = $1, trace_id = $2, seen = $3, changed = $4 WHERE id = $5",
-    )
-    .bind(state.lane)
-    .bind(state.after.map_or_else(Vec::new, |trace| trace.0.to_vec()))
-    .bind(state.seen.cast_signed())
-    .bind(state.changed.cast_signed())
-    .bind(state.id)
-    .execute(connection)
-    .await?;
+    query("UPDATE repricings SET lane = $1, trace_id = $2, seen = $3, changed = $4 WHERE id = $5")
+        .bind(state.lane)
+        .bind(state.after.map_or_else(Vec::new, |trace| trace.0.to_vec()))
+        .bind(state.seen.cast_signed())
+        .bind(state.changed.cast_signed())
+        .bind(state.id)
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Folding differences into rollups on Postgres.
 
-use super::statement::{query, query_scalar};
 use std::{fmt::Write as _, sync::LazyLock};
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::Postgres;
+use super::statement::{query, query_scalar};
 use crate::{
     StoreError,
     delta::TIERS,

@@ -1,11 +1,11 @@
 //! A settling transaction on Postgres.
 
-use super::statement::{query, query_as};
 use std::collections::BTreeSet;
 
 use costflame_profile::Identity;
 use sqlx::PgConnection;
 
+use super::statement::{query, query_as};
 use super::{Postgres, read, reprice, write};
 use crate::{
     CallKey, CallRow, Forgotten, LandingRow, Lease, RepricingState, StoreError, TraceKey, TraceRow,

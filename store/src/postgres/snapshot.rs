@@ -1,11 +1,11 @@
 //! One snapshot of the whole database on Postgres.
 
-use super::statement::{query, query_as, query_scalar};
 use std::{collections::HashSet, sync::LazyLock};
 
 use costflame_profile::PathId;
 use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgRow};
 
+use super::statement::{query, query_as, query_scalar};
 use super::{Postgres, read, sum};
 use crate::{
     CallKey, CallRow, ClassSet, LandingRow, Measures, SeriesId, StoreError, TraceKey, TraceRow,

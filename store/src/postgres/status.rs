@@ -1,9 +1,9 @@
 //! Status and retention on Postgres.
 
-use super::statement::{query, query_as, query_scalar};
 use costflame_pricing::UsdSum;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::statement::{query, query_as, query_scalar};
 use super::{Postgres, partitions::MAINTENANCE_LOCK, sum};
 use crate::{
     Dropped, Status, StoreError,

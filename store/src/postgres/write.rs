@@ -1,9 +1,9 @@
 //! What a settling transaction writes on Postgres: deletes and updates by key, COPY for the rest.
 
-use super::statement::query;
 use costflame_profile::PathRow;
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::statement::query;
 use super::{copy::CopyBuffer, encode, landing::copy, read::keys};
 use crate::{
     CallRow, ClassSet, MarkId, SeriesId, SeriesRow, StoreError, TraceKey, TraceTotals,
