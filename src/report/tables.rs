@@ -1,6 +1,6 @@
 //! The API's answers as tables for a terminal.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde_json::Value;
 
 /// A heading and a table below it.
@@ -121,7 +121,7 @@ pub(super) fn movers(movers: &Value) -> Section {
 
 fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
     if !head.is_empty() {
         table.set_header(head);
     }
