@@ -1,6 +1,15 @@
 // Names come from other people's programs. Whatever they contain, they are shown as text.
 
-import type { Breakdown, Flamegraph, Receipt, Trace, TraceList, Values } from '../src/api/types.ts'
+import type {
+  Breakdown,
+  Flamegraph,
+  Models,
+  PromptList,
+  Receipt,
+  Trace,
+  TraceList,
+  Values,
+} from '../src/api/types.ts'
 import { PITCH } from '../src/flame/layout.ts'
 import { expect, flame, test } from './fixtures.ts'
 import type { Page } from '@playwright/test'
@@ -58,6 +67,17 @@ test.beforeEach(async ({ page }) => {
       Object.assign(s, { label: name(i), name: name(i + 1), service: name(i + 2) }),
     )
     if (trace.root) trace.root.label = name(0)
+  })
+  await edit<PromptList>(page, '**/api/v1/prompts*', ({ prompts }) => {
+    prompts.forEach((row, i) => {
+      if (row.prompt !== null) row.prompt = `${name(i)}${i >= NAMES.length ? i : ''}`
+      row.path?.forEach((f, j) => Object.assign(f, { label: name(i + j), service: name(i + j + 2) }))
+      row.models.forEach((m, j) => (m.model = name(j)))
+    })
+  })
+  await edit<Models>(page, '**/api/v1/models*', ({ models, unpriced }) => {
+    models.forEach((row, i) => (row.model = `${name(i)}${i >= NAMES.length ? i : ''}`))
+    unpriced.forEach((row, i) => (row.model = name(i)))
   })
   await edit<Receipt>(page, '**/api/v1/calls/**', (r) => {
     Object.assign(r, {
