@@ -28,7 +28,7 @@ impl Format {
     }
 }
 
-/// A column of a CSV file: its name, and where its value stands in the JSON of a row.
+/// A column of a CSV file: its name, and where its value stands in the JSON of a row, `outer/inner`.
 pub(super) type Column = (&'static str, &'static str);
 
 /// A file of rows that come page by page. The first page is waited for, so that a question without an answer is an
@@ -70,9 +70,11 @@ fn lines<R: Serialize>(
     let rows: Vec<Value> = rows.collect::<Result<_, _>>().map_err(broken)?;
     match format {
         Format::Csv => csv(rows.iter().map(|row| {
-            columns
-                .iter()
-                .map(|(_, place)| row.pointer(place).map(cell).unwrap_or_default())
+            columns.iter().map(|(_, place)| {
+                row.pointer(&format!("/{place}"))
+                    .map(cell)
+                    .unwrap_or_default()
+            })
         })),
         Format::JsonLines => {
             let mut text = Vec::new();
