@@ -17,12 +17,18 @@ pub(crate) struct Options {
     /// Only the checks and tests of the Rust code
     #[arg(long)]
     rust_only: bool,
+    /// Do not build the OpenTelemetry Collector; the test of a pipeline around costflame then proves nothing
+    #[arg(long)]
+    without_collector: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     tools::ensure()?;
     let python = tools::python_environment()?;
     let go = tools::go()?;
+    if !options.without_collector {
+        tools::otelcol(&go)?;
+    }
     run::run(&mut cargo(&["fmt", "--all", "--check"]))?;
     // Advisories need a database from elsewhere; `cargo deny check` alone checks them too.
     run::run(&mut cargo(&[
@@ -50,11 +56,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "examples/vercel-ai-sdk",
         &["ci", "--no-audit", "--no-fund", "--prefer-offline"],
     )?;
-    run::run(
-        cargo(&["test", "--workspace"])
-            .env("TEST_PYTHON", python.join("bin/python"))
-            .env("TEST_GO", go),
-    )?;
+    let mut tests = cargo(&["test", "--workspace"]);
+    tests
+        .env("TEST_PYTHON", python.join("bin/python"))
+        .env("TEST_GO", go);
+    if options.without_collector {
+        tests.env("WITHOUT_COLLECTOR", "1");
+    }
+    run::run(&mut tests)?;
     run::run(&mut cargo(&["test", "--workspace", "--doc"]))?;
     if !options.rust_only {
         browser_tests()?;

@@ -9,6 +9,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, root, run};
 
+/// Of the same release as the components in the manifest.
+const OTELCOL_BUILDER: &str = "go.opentelemetry.io/collector/cmd/builder@v0.161.0";
+
 /// Finds or installs every tool the tests use.
 pub(crate) fn ensure() -> Result<()> {
     ensure_debian(
@@ -53,12 +56,27 @@ pub(crate) fn python_environment() -> Result<PathBuf> {
     Ok(environment)
 }
 
-/// The Go toolchain: its pprof reads our exports.
+/// The Go toolchain: its pprof reads our exports, and the Collector is built with it.
 pub(crate) fn go() -> Result<PathBuf> {
     let usual = PathBuf::from("/usr/local/go/bin/go");
     on_path("go")
         .or_else(|| usual.exists().then_some(usual))
         .context("`go` is missing: install Go from https://go.dev/dl")
+}
+
+/// The OpenTelemetry Collector, built by its own builder from the manifest of the pipeline test: once, and again when the manifest changes.
+pub(crate) fn otelcol(go: &Path) -> Result<()> {
+    let manifest = "tests/collector/builder.yaml";
+    let stamp = root().join("target/otelcol/builder.yaml");
+    let wanted = std::fs::read_to_string(root().join(manifest))?;
+    if std::fs::read_to_string(&stamp).is_ok_and(|built| built == wanted) {
+        return Ok(());
+    }
+    run(Command::new(go)
+        .args(["run", OTELCOL_BUILDER, "--config", manifest])
+        .current_dir(root()))?;
+    std::fs::write(stamp, wanted)?;
+    Ok(())
 }
 
 fn ensure_debian(package: &str, what: &str, find: impl Fn() -> Option<PathBuf>) -> Result<()> {
