@@ -9,8 +9,10 @@ use crate::{
     db::DbConfig,
     demo::DemoConfig,
     import::ImportConfig,
+    key::KeyConfig,
     outbox::OutboxConfig,
     prices::PricesConfig,
+    project::ProjectConfig,
     report::{DiffConfig, ReportConfig},
     reprice::RepriceConfig,
 };
@@ -40,6 +42,10 @@ pub(crate) enum Command {
     Reprice(RepriceConfig),
     /// Look after the database
     Db(DbConfig),
+    /// Make and list projects, which see nothing of each other
+    Project(ProjectConfig),
+    /// Make, list and revoke API keys
+    Key(KeyConfig),
     /// Show, retry and drop what waits to be forwarded
     Outbox(OutboxConfig),
     /// Send a month of a small company's traffic to a running costflame

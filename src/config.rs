@@ -5,12 +5,14 @@
 //! same parser and every error names its key.
 
 use std::{
+    ffi::OsString,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+use axum::http::HeaderName;
 use clap::{Args, Command, ValueEnum};
 use costflame_collector::{forward::ForwardTable, size::parse_size};
 use costflame_pricing::CountedCost;
@@ -55,6 +57,14 @@ pub(crate) struct ServeConfig {
         default_value = "127.0.0.1:4319"
     )]
     pub(crate) http_addr: SocketAddr,
+
+    /// Ask everybody for an API key: `authorization: Bearer KEY`, see docs/security.md
+    #[arg(long, env = "COSTFLAME_AUTH_REQUIRED", value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(crate) auth_required: bool,
+
+    /// Another header in which a key may stand, for where `authorization` is taken
+    #[arg(long, env = "COSTFLAME_AUTH_HEADER", value_name = "NAME")]
+    pub(crate) auth_header: Option<HeaderName>,
 
     /// Listen on other addresses than loopback: something in front encrypts, and lets in only who may
     #[arg(long, env = "COSTFLAME_BEHIND_PROXY", value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -237,8 +247,8 @@ impl ServeConfig {
         ] {
             if !self.behind_proxy && !address.ip().is_loopback() {
                 bail!(
-                    "{key}: {address} can be reached from elsewhere, and costflame neither encrypts nor asks who it is; \
-                     listen on 127.0.0.1, or set behind_proxy where something in front does both"
+                    "{key}: {address} can be reached from elsewhere, and costflame does not encrypt; \
+                     listen on 127.0.0.1, or set behind_proxy where something in front does, and asks who it is"
                 );
             }
         }
@@ -275,7 +285,7 @@ pub(crate) fn with_file_and_environment(
     named: Option<&Path>,
 ) -> Result<(Command, Vec<ForwardTable>)> {
     let keys = keys(&command);
-    check_environment(&keys)?;
+    check_environment(&command)?;
     let path = match named {
         Some(path) => path.to_owned(),
         None if Path::new(DEFAULT_FILE).exists() => PathBuf::from(DEFAULT_FILE),
@@ -362,7 +372,8 @@ fn keys(command: &Command) -> Vec<String> {
 }
 
 /// A misspelt variable is an error, or it would silently do nothing.
-fn check_environment(keys: &[String]) -> Result<()> {
+fn check_environment(command: &Command) -> Result<()> {
+    let known = variables(command);
     for (name, _) in std::env::vars_os() {
         let Some(key) = name
             .to_str()
@@ -370,13 +381,20 @@ fn check_environment(keys: &[String]) -> Result<()> {
         else {
             continue;
         };
-        if !keys.contains(&key.to_lowercase()) {
+        if !known.contains(&name) {
             bail!(
                 "unknown environment variable COSTFLAME_{key}; `costflame serve --help` lists the known ones"
             );
         }
     }
     Ok(())
+}
+
+/// Every variable that some command reads.
+fn variables(command: &Command) -> Vec<OsString> {
+    let own = command.get_arguments().filter_map(|arg| arg.get_env());
+    let below = command.get_subcommands().flat_map(variables);
+    own.map(ToOwned::to_owned).chain(below).collect()
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -7,8 +7,7 @@ use clap::{Args, Subcommand};
 use costflame_profile::TraceId;
 use costflame_store::{Forgotten, Options, Status, Store, Verified, query};
 
-/// The project of every command, until projects exist.
-const PROJECT: i32 = 1;
+use crate::project::InProject;
 
 /// Traces deleted in one transaction.
 const TRACES: usize = 200;
@@ -52,6 +51,8 @@ enum DbCommand {
         /// A user id, as it is shown
         #[arg(long, value_name = "ID")]
         user: Option<String>,
+        #[command(flatten)]
+        project: InProject,
     },
     /// Let a role of Postgres, created if missing, read the views `call_costs`, `daily_costs` and `trace_costs`
     Reader {
@@ -73,7 +74,14 @@ pub(crate) fn run(config: &DbConfig) -> Result<()> {
                 Ok(())
             }
             DbCommand::Backup { file } => Ok(store.backup(file).await?),
-            DbCommand::Delete { trace, user } => delete(&store, trace, user.as_deref()).await,
+            DbCommand::Delete {
+                trace,
+                user,
+                project,
+            } => {
+                let project = project.id(&store).await?;
+                delete(&store, project, trace, user.as_deref()).await
+            }
             DbCommand::Reader { role } => Ok(store.add_reader(role).await?),
         }
     })
@@ -89,23 +97,23 @@ fn trace_id(text: &str) -> Result<TraceId, String> {
 
 /// Deletes what is asked for and says how much it was.
 #[expect(clippy::print_stdout, reason = "the answer of the command")]
-async fn delete(store: &Store, traces: &[TraceId], user: Option<&str>) -> Result<()> {
+async fn delete(store: &Store, project: i32, traces: &[TraceId], user: Option<&str>) -> Result<()> {
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?;
     let mut gone = (0, 0);
     let mut add = |forgotten: Forgotten| {
         gone = (gone.0 + forgotten.traces, gone.1 + forgotten.calls);
     };
     for some in traces.chunks(TRACES) {
-        add(store.forget(PROJECT, some, "trace", now).await?);
+        add(store.forget(project, some, "trace", now).await?);
     }
     while let Some(user) = user {
         let mut snapshot = store.snapshot().await?;
-        let some = query::traces_of_user(&mut snapshot, PROJECT, user, TRACES).await?;
+        let some = query::traces_of_user(&mut snapshot, project, user, TRACES).await?;
         drop(snapshot);
         if some.is_empty() {
             break;
         }
-        add(store.forget(PROJECT, &some, "user", now).await?);
+        add(store.forget(project, &some, "user", now).await?);
     }
     println!("{} traces and {} calls deleted", gone.0, gone.1);
     Ok(())

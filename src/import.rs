@@ -38,6 +38,15 @@ pub(crate) struct ImportConfig {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4318")]
     endpoint: String,
 
+    /// An API key for ingest, where the receiver asks for one
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "COSTFLAME_API_KEY",
+        hide_env_values = true
+    )]
+    api_key: Option<String>,
+
     /// What protobuf files hold; JSON says so itself
     #[arg(long, value_name = "SIGNAL", default_value = "traces")]
     signal: Signal,
@@ -126,7 +135,7 @@ async fn import_file(
     let mut answers = stream::iter(wanted)
         .map(|record| async {
             let record = record?;
-            let answer = send(client, &config.endpoint, &record).await?;
+            let answer = send(client, config, &record).await?;
             anyhow::Ok((record.number, record.end, answer))
         })
         .buffered(IN_FLIGHT);
@@ -161,7 +170,12 @@ fn progress_bar(file: &File, path: &Path) -> Result<ProgressBar> {
 }
 
 /// Sends one record until it is accepted or refused for good. The outer error ends the import.
-async fn send(client: &Client, endpoint: &str, record: &Record) -> Result<Result<(), String>> {
+async fn send(
+    client: &Client,
+    config: &ImportConfig,
+    record: &Record,
+) -> Result<Result<(), String>> {
+    let endpoint = &config.endpoint;
     let url = format!(
         "{}/{}",
         endpoint.trim_end_matches('/'),
@@ -179,10 +193,13 @@ async fn send(client: &Client, endpoint: &str, record: &Record) -> Result<Result
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        let request = client
+        let mut request = client
             .post(&url)
             .header(CONTENT_TYPE, content_type)
             .body(record.body.clone());
+        if let Some(key) = &config.api_key {
+            request = request.bearer_auth(key);
+        }
         match request.send().await {
             Ok(answer) if answer.status().is_success() => {
                 let body = answer.bytes().await.unwrap_or_default();

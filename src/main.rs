@@ -6,12 +6,15 @@ mod db;
 mod demo;
 mod figures;
 mod import;
+mod key;
 mod log;
 mod outbox;
 mod prices;
+mod project;
 mod report;
 mod reprice;
 mod serve;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -45,6 +48,8 @@ fn main() -> ExitCode {
         Command::Prices(config) => prices::run(&config).map(done),
         Command::Reprice(config) => reprice::run(&config).map(done),
         Command::Db(config) => db::run(&config).map(done),
+        Command::Project(config) => project::run(&config).map(done),
+        Command::Key(config) => key::run(&config).map(done),
         Command::Outbox(config) => outbox::run(&config).map(done),
         Command::Demo(config) => demo::run(&config).map(done),
         Command::Import(config) => import::run(&config).map(done),

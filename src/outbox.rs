@@ -1,10 +1,10 @@
 //! `costflame outbox …`: what waits to be forwarded, and what was refused for good.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use costflame_store::{Letter, Options, Selection, Store};
+
+use crate::terminal::{ago, one_line};
 
 /// Rows read at once.
 const PAGE: usize = 500;
@@ -161,22 +161,6 @@ fn line(letter: &Letter) -> String {
         ago(letter.received_us),
         letter.attempts,
         one_line(&state)
-    )
-}
-
-/// An error is what a destination said: it must not write into the terminal.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
-fn ago(time_us: i64) -> String {
-    let then = UNIX_EPOCH + Duration::from_micros(u64::try_from(time_us).unwrap_or_default());
-    let age = SystemTime::now().duration_since(then).unwrap_or_default();
-    format!(
-        "{} ago",
-        humantime::format_duration(Duration::from_secs(age.as_secs()))
     )
 }
 

@@ -32,6 +32,15 @@ struct Question {
     )]
     url: String,
 
+    /// An API key for reading, where the server asks for one
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "COSTFLAME_API_KEY",
+        hide_env_values = true
+    )]
+    api_key: Option<String>,
+
     /// How far back, ending now: `24h`, `7d`, `4weeks`
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with_all = ["from", "to"])]
     last: Option<Duration>,
@@ -55,6 +64,12 @@ struct Question {
     /// Write JSON, as the API answers
     #[arg(long)]
     json: bool,
+}
+
+impl Question {
+    fn api(&self) -> Result<Api> {
+        Api::new(&self.url, self.api_key.clone())
+    }
 }
 
 /// What was spent, and by whom.
@@ -112,7 +127,7 @@ fn percent(text: &str) -> Result<f64, String> {
 
 /// Prints the report.
 pub(crate) fn report(config: &ReportConfig) -> Result<()> {
-    let api = Api::new(&config.question.url)?;
+    let api = config.question.api()?;
     let range = config.question.range()?;
     let query = config.question.query(&range);
     let summary = api.get("summary", &query)?;
@@ -135,7 +150,7 @@ pub(crate) fn report(config: &ReportConfig) -> Result<()> {
 
 /// Prints the difference; code 2 when it is above the limit.
 pub(crate) fn diff(config: &DiffConfig) -> Result<ExitCode> {
-    let api = Api::new(&config.question.url)?;
+    let api = config.question.api()?;
     let range = config.question.range()?;
     let mut query = config.question.query(&range);
     let base = match (&config.base_from, &config.base_to) {

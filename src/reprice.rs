@@ -11,10 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{
     config::CostSource,
     prices::{self, PriceSettings, Prices, now_us, time},
+    project::InProject,
 };
-
-/// The project of every command, until projects exist.
-const PROJECT: i32 = 1;
 
 /// Attempts of a step before the command gives up; it may be run again.
 const ATTEMPTS: u32 = 5;
@@ -29,6 +27,9 @@ pub(crate) struct RepriceConfig {
     /// First start that stays as it is
     #[arg(long, value_name = "TIME", value_parser = time)]
     to: i64,
+
+    #[command(flatten)]
+    project: InProject,
 
     /// Show old and new totals by model, and change nothing
     #[arg(long)]
@@ -74,14 +75,15 @@ async fn reprice(config: &RepriceConfig) -> Result<()> {
         counted: config.cost_source.into(),
     };
     let prices = Prices::in_force(Some(&store), &settings).await?;
+    let project = config.project.id(&store).await?;
     let work = Repricing {
-        project: PROJECT,
+        project,
         from_us: config.from,
         to_us: config.to,
         catalog: &prices.catalog,
     };
     println!("prices {}", prices.origin());
-    let calls = store.count_calls(PROJECT, config.from, config.to).await?;
+    let calls = store.count_calls(project, config.from, config.to).await?;
     let bar = bar(calls, "looking");
     let totals = store.reprice_totals(&work, |calls| bar.inc(calls)).await?;
     bar.finish_and_clear();

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, Result, bail};
+use costflame_access::{Gate, Keyring};
 use costflame_collector::{
     decode::Limits,
     forward::{self, Destination, Forwarder},
@@ -12,7 +13,7 @@ use costflame_collector::{
     settle::{SettleConfig, SettleMetrics, SettleTimes, Settler},
 };
 use costflame_dashboards::ApiState;
-use costflame_store::{Options, Store};
+use costflame_store::{Options, Project, Store};
 use prometheus_client::registry::Registry;
 use tokio::{
     net::TcpListener,
@@ -46,7 +47,11 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         counted: config.cost_source.into(),
     };
     let prices = LivePrices::start(Arc::clone(&store), settings).await?;
-    let destinations = destinations(config, &[grpc.local_addr()?, http.local_addr()?])?;
+    let ended = CancellationToken::new();
+    let gate = gate(config, &store, &ended).await?;
+    let projects = store.projects().await?;
+    let listeners = [grpc.local_addr()?, http.local_addr()?];
+    let destinations = destinations(config, &projects, &listeners)?;
     let outboxes = destinations
         .iter()
         .map(|to| (to.name.clone(), to.max_bytes))
@@ -67,7 +72,8 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         prices.catalog(),
         forwarder.outgoing(),
         &mut registry,
-    );
+    )
+    .behind(gate.clone());
     let settle_metrics = SettleMetrics::new(&mut registry);
     let delivered = CancellationToken::new();
     let forwarding = forwarder.start(&settle_metrics.spend(), delivered.clone());
@@ -94,15 +100,16 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         (grpc_addr, http_addr),
     );
     let catalog = prices.catalog();
-    let ended = CancellationToken::new();
     let state = ApiState::new(Store::clone(&store), figures)
         .with_catalog(Arc::new(move || catalog.load_full()))
+        .behind(gate.clone())
         .until(ended.clone());
     let pages = costflame_dashboards::router(state);
     let pages = pages.merge(health::router(Health {
         store,
         draining: shutdown.clone(),
         registry,
+        gate,
     }));
     print_banner(config, grpc_addr, http_addr, api_addr);
 
@@ -133,10 +140,25 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     Ok(())
 }
 
+/// Who is let in. Keys are followed until `ended`.
+async fn gate(config: &ServeConfig, store: &Store, ended: &CancellationToken) -> Result<Gate> {
+    if !config.auth_required {
+        return Ok(Gate::open());
+    }
+    let keyring = Keyring::open(store.clone()).await?;
+    tokio::spawn(Arc::clone(&keyring).follow(ended.clone()));
+    Ok(Gate::locked(keyring, config.auth_header.clone()))
+}
+
 /// The destinations of the file and of the environment. None may lead back here.
-fn destinations(config: &ServeConfig, listeners: &[SocketAddr]) -> Result<Vec<Destination>> {
+fn destinations(
+    config: &ServeConfig,
+    projects: &[Project],
+    listeners: &[SocketAddr],
+) -> Result<Vec<Destination>> {
     let variable = |name: &str| std::env::var(name).ok();
-    let mut destinations = forward::destinations(config.forward.clone(), &variable)?;
+    let project = |name: &str| Some(projects.iter().find(|known| known.name == name)?.id);
+    let mut destinations = forward::destinations(config.forward.clone(), &variable, &project)?;
     let is_own = |destination: &Destination| {
         listeners
             .iter()
@@ -227,6 +249,9 @@ impl Signals {
     }
 }
 
+/// Where everybody is asked for a key.
+const KEY_HINT: &str = "  export OTEL_EXPORTER_OTLP_HEADERS=\"authorization=Bearer%20KEY\"  # costflame key create --scope ingest\n";
+
 #[expect(
     clippy::print_stdout,
     reason = "addressed to the person who started it, not to the log"
@@ -241,8 +266,10 @@ fn print_banner(config: &ServeConfig, grpc: SocketAddr, http: SocketAddr, api: S
          \n\
          Set in the application to be profiled:\n\
          \x20 export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n\
+         {key}\
          \x20 export OTEL_EXPORTER_OTLP_ENDPOINT=http://{http}",
         version = env!("CARGO_PKG_VERSION"),
         database = config.shown_database(),
+        key = if config.auth_required { KEY_HINT } else { "" },
     );
 }

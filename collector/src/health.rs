@@ -4,10 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    http::{StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
+use costflame_access::Gate;
+use costflame_store::KeyScope;
 use prometheus_client::{encoding::text, registry::Registry};
 use serde_json::json;
 use tokio::time::timeout;
@@ -26,16 +28,21 @@ pub struct Health<L> {
     pub draining: CancellationToken,
     /// Everything that counts.
     pub registry: Arc<Registry>,
+    /// Who may read the counters, which are of all projects.
+    pub gate: Gate,
 }
 
 /// The three routes, to be mounted beside the API.
 pub fn router<L: Landing>(health: Health<L>) -> Router {
-    let metrics = health.registry.clone();
+    let (metrics, gate) = (health.registry.clone(), health.gate.clone());
     let health = Arc::new(health);
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(move || readiness(health.clone())))
-        .route("/metrics", get(move || async move { exposition(&metrics) }))
+        .route(
+            "/metrics",
+            get(move |headers: HeaderMap| async move { exposition(&metrics, &gate, &headers) }),
+        )
 }
 
 async fn readiness<L: Landing>(health: Arc<Health<L>>) -> Response {
@@ -52,7 +59,11 @@ async fn readiness<L: Landing>(health: Arc<Health<L>>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }
 
-fn exposition(registry: &Registry) -> Response {
+fn exposition(registry: &Registry, gate: &Gate, headers: &HeaderMap) -> Response {
+    if let Err(denied) = gate.admit(headers, KeyScope::Metrics) {
+        let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+        return (StatusCode::UNAUTHORIZED, challenge, denied.to_string()).into_response();
+    }
     let mut text = String::new();
     if text::encode(&mut text, registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use costflame_access::Gate;
 use costflame_pricing::Catalog;
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -30,6 +31,7 @@ pub struct Collector {
     config: ReceiverConfig,
     receiver: Arc<Receiver>,
     committing: JoinHandle<()>,
+    gate: Gate,
 }
 
 impl Collector {
@@ -59,7 +61,14 @@ impl Collector {
             config,
             receiver,
             committing,
+            gate: Gate::open(),
         }
+    }
+
+    /// Takes requests only from those whom `gate` lets in, for their projects.
+    #[must_use]
+    pub fn behind(self, gate: Gate) -> Self {
+        Self { gate, ..self }
     }
 
     /// Serves until `shutdown` is cancelled; then stops accepting, lets requests in progress finish
@@ -69,9 +78,10 @@ impl Collector {
             config,
             receiver,
             committing,
+            gate,
         } = self;
         let (mut health, service) = tonic_health::server::health_reporter();
-        let router = receive::router(&receiver, service);
+        let router = receive::router(&receiver, &gate, service);
         drop(receiver);
         let not_serving = async {
             shutdown.cancelled().await;

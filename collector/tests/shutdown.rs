@@ -7,6 +7,7 @@ mod common;
 use std::{sync::atomic::Ordering, time::Duration};
 
 use common::{body, request, span, start, until};
+use costflame_access::Gate;
 use costflame_collector::{ReceiverConfig, health};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use reqwest::Client;
@@ -68,6 +69,7 @@ async fn a_sender_that_never_finishes_does_not_hold_up_the_end() {
 async fn probes_tell_alive_ready_and_draining() {
     let rig = start(ReceiverConfig::default()).await;
     let health = health::Health {
+        gate: Gate::open(),
         store: rig.ledger.clone(),
         draining: rig.shutdown.clone(),
         registry: rig.registry.clone(),

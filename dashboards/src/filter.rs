@@ -15,9 +15,6 @@ use crate::{
     params::{Invalid, Params},
 };
 
-/// The project of every request, until projects exist.
-const PROJECT: i32 = 1;
-
 /// The range when the request names none.
 const DEFAULT_DAYS: i64 = 30;
 
@@ -110,7 +107,7 @@ pub fn selection(params: &mut Params, now: Timestamp) -> Result<Selection, Inval
     let tz = TimeZone::get(&tz_name)
         .map_err(|_| Invalid::new("tz", "It must be an IANA time zone such as Europe/Berlin."))?;
     let filter = Filter {
-        project: PROJECT,
+        project: params.project(),
         from_us,
         to_us,
         clauses: clauses(params)?,

@@ -7,7 +7,7 @@ fn now() -> Timestamp {
 }
 
 fn parse(query: &str) -> Result<Selection, Invalid> {
-    let mut params = Params::parse(query)?;
+    let mut params = Params::parse(query, 1)?;
     let selection = selection(&mut params, now())?;
     params.finish()?;
     Ok(selection)
@@ -131,7 +131,7 @@ fn times_are_half_open_microseconds() {
 #[test]
 fn a_base_replaces_range_and_keys() {
     let base = |query: &str| {
-        let mut params = Params::parse(query).unwrap();
+        let mut params = Params::parse(query, 1).unwrap();
         let selection = selection(&mut params, now()).unwrap();
         let base = base_selection(&mut params, &selection, now());
         (selection.filter, base)

@@ -34,18 +34,19 @@ impl Invalid {
     }
 }
 
-/// The parameters nobody has taken yet, in the order of the query string.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The parameters nobody has taken yet, in the order of the query string, and whose data they are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Params {
+    project: i32,
     pairs: Vec<(String, String)>,
 }
 
 impl Params {
-    /// Splits and decodes a query string.
+    /// Splits and decodes a query string about the data of `project`.
     ///
     /// # Errors
     /// When it is longer than 32 KiB or has more than 256 parameters.
-    pub fn parse(query: &str) -> Result<Self, Invalid> {
+    pub fn parse(query: &str, project: i32) -> Result<Self, Invalid> {
         if query.len() > MAX_QUERY_BYTES {
             return Err(Invalid::new(
                 "",
@@ -62,7 +63,13 @@ impl Params {
                 format!("There are more than {MAX_PARAMS} parameters."),
             ));
         }
-        Ok(Self { pairs })
+        Ok(Self { project, pairs })
+    }
+
+    /// Whose data it is about. It follows from who asks, never from what is asked.
+    #[must_use]
+    pub const fn project(&self) -> i32 {
+        self.project
     }
 
     /// Takes a parameter that may be given once. An empty value is as good as none.
@@ -141,7 +148,10 @@ impl Params {
             }
             None => false,
         });
-        Self { pairs }
+        Self {
+            project: self.project,
+            pairs,
+        }
     }
 
     /// True when nothing is left.
@@ -168,7 +178,7 @@ mod tests {
 
     #[test]
     fn takes_each_parameter_once() {
-        let mut params = Params::parse("limit=7&by=model&limit%20=1").unwrap();
+        let mut params = Params::parse("limit=7&by=model&limit%20=1", 1).unwrap();
         assert_eq!(params.number("limit", 100, (1, 1000)), Ok(7));
         assert_eq!(params.number("limit", 100, (1, 1000)), Ok(100));
         assert_eq!(
@@ -187,24 +197,24 @@ mod tests {
             "limit=many",
             "limit=1&limit=1",
         ] {
-            let invalid = Params::parse(query)
+            let invalid = Params::parse(query, 1)
                 .unwrap()
                 .number("limit", 100, (1, 1000))
                 .unwrap_err();
             assert_eq!(invalid.field, "limit", "{query}");
         }
-        let words = Params::parse("by=x")
+        let words = Params::parse("by=x", 1)
             .unwrap()
             .choice("by", &[("user", 1), ("model", 2)])
             .unwrap_err();
         assert_eq!(words.message, "It must be one of user, model.");
-        assert!(Params::parse(&"a=1&".repeat(MAX_PARAMS + 1)).is_err());
-        assert!(Params::parse(&"a".repeat(MAX_QUERY_BYTES + 1)).is_err());
+        assert!(Params::parse(&"a=1&".repeat(MAX_PARAMS + 1), 1).is_err());
+        assert!(Params::parse(&"a".repeat(MAX_QUERY_BYTES + 1), 1).is_err());
     }
 
     #[test]
     fn splits_a_prefix() {
-        let mut params = Params::parse("base.model=a&model=b&base_from=1").unwrap();
+        let mut params = Params::parse("base.model=a&model=b&base_from=1", 1).unwrap();
         let mut base = params.split_prefix("base.");
         assert_eq!(base.take("model"), Ok(Some("a".into())));
         assert!(base.is_empty());

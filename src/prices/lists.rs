@@ -11,9 +11,7 @@ use costflame_store::{
 };
 
 use super::{now_us, time};
-
-/// The project of every command, until projects exist.
-const PROJECT: i32 = 1;
+use crate::project::InProject;
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -29,23 +27,26 @@ pub(super) struct ListArgs {
     /// Rows at most
     #[arg(long, value_name = "N", default_value = "100")]
     limit: usize,
+    #[command(flatten)]
+    project: InProject,
 }
 
 impl ListArgs {
-    fn filter(&self) -> Filter {
+    async fn filter(&self, store: &Store) -> Result<Filter> {
         let to_us = self.to.unwrap_or_else(now_us);
-        Filter {
-            project: PROJECT,
+        Ok(Filter {
+            project: self.project.id(store).await?,
             from_us: self.from.unwrap_or(to_us - 30 * DAY_US),
             to_us,
             clauses: Vec::new(),
-        }
+        })
     }
 }
 
 pub(super) async fn unpriced(store: &Store, args: &ListArgs) -> Result<String> {
+    let filter = args.filter(store).await?;
     let mut snapshot = store.snapshot().await?;
-    let models = query::unpriced_models(&mut snapshot, &args.filter(), args.limit).await;
+    let models = query::unpriced_models(&mut snapshot, &filter, args.limit).await;
     let models = models.context("cannot list the calls without a price")?;
     if models.is_empty() {
         return Ok("every call has a price\n".to_owned());
@@ -87,8 +88,9 @@ pub(super) async fn unpriced(store: &Store, args: &ListArgs) -> Result<String> {
 }
 
 pub(super) async fn differences(store: &Store, args: &ListArgs) -> Result<String> {
+    let filter = args.filter(store).await?;
     let mut snapshot = store.snapshot().await?;
-    let rows = query::cost_differences(&mut snapshot, &args.filter(), args.limit).await;
+    let rows = query::cost_differences(&mut snapshot, &filter, args.limit).await;
     let rows = rows.context("cannot list the differences")?;
     if rows.is_empty() {
         return Ok("no reported cost differs from the computed one by more than 1 %\n".to_owned());

@@ -21,15 +21,17 @@ impl Query {
 pub(super) struct Api {
     base: Url,
     client: Client,
+    key: Option<String>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Api {
-    pub(super) fn new(url: &str) -> Result<Self> {
+    pub(super) fn new(url: &str, key: Option<String>) -> Result<Self> {
         let base = format!("{}/api/v1/", url.trim_end_matches('/'));
         Ok(Self {
             base: Url::parse(&base).with_context(|| format!("`{url}` is no address"))?,
             client: Client::new(),
+            key,
             runtime: tokio::runtime::Runtime::new().context("cannot start the runtime")?,
         })
     }
@@ -39,7 +41,11 @@ impl Api {
         let mut url = self.base.join(path).context("no such question")?;
         url.query_pairs_mut().extend_pairs(&query.0);
         let answered = self.runtime.block_on(async {
-            let response = self.client.get(url).send().await?;
+            let mut request = self.client.get(url);
+            if let Some(key) = &self.key {
+                request = request.bearer_auth(key);
+            }
+            let response = request.send().await?;
             Ok::<_, reqwest::Error>((response.status(), response.bytes().await?))
         });
         let (status, body) = answered.with_context(|| {

@@ -5,8 +5,10 @@
 //! the rollups, which are folded later. What is to be passed on lands beside it (`outbox`). [`Store`] carries the contract of all of it; `sqlite` and
 //! `postgres` are its two implementations, which only differ in how they execute statements.
 
+mod access;
 mod call_columns;
 mod call_row;
+mod change;
 mod claim_columns;
 mod claim_row;
 mod classes;
@@ -44,6 +46,7 @@ pub mod testing;
 mod trace_row;
 mod verify;
 
+pub use access::{ApiKey, DEFAULT_PROJECT, KeyScope, Project};
 pub use call_row::{CallKey, CallRow, DAY_US, Instead, day_of};
 pub use classes::ClassSet;
 pub use delta::TIERS;

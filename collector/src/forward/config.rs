@@ -118,6 +118,8 @@ pub struct Destination {
     pub when_full: WhenFull,
     /// How often costflame's own counters are sent.
     pub cost_metrics: Option<Duration>,
+    /// Ids of the projects whose telemetry goes there; `None` = of all.
+    pub projects: Option<Vec<i32>>,
 }
 
 /// A setting that cannot be used.

@@ -30,10 +30,23 @@ pub struct Outgoing {
 struct Route {
     name: Arc<str>,
     takes: [bool; 3],
+    /// `None` = of all projects.
+    projects: Option<Vec<i32>>,
     /// How long spans cannot have settled.
     hold_us: i64,
     refuses: bool,
     full: Arc<AtomicBool>,
+}
+
+impl Route {
+    fn is_of(&self, project: i32) -> bool {
+        let named = |projects: &Vec<i32>| projects.contains(&project);
+        self.projects.as_ref().is_none_or(named)
+    }
+
+    fn is_for(&self, project: i32, signal: Signal) -> bool {
+        self.takes[place(signal)] && self.is_of(project)
+    }
 }
 
 impl Outgoing {
@@ -42,6 +55,7 @@ impl Outgoing {
         let route = |destination: &Arc<Destination>| Route {
             name: destination.name.as_str().into(),
             takes: destination.urls.each_ref().map(Option::is_some),
+            projects: destination.projects.clone(),
             hold_us: match destination.waits() {
                 true => i64::try_from(hold.as_micros()).unwrap_or(i64::MAX),
                 false => 0,
@@ -54,16 +68,18 @@ impl Outgoing {
         }
     }
 
-    /// Whether a signal goes anywhere.
-    pub(crate) fn takes(&self, signal: Signal) -> bool {
-        self.routes.iter().any(|route| route.takes[place(signal)])
-    }
-
-    /// Whether a destination that may not lose anything is full: then nothing more is taken.
-    pub(crate) fn is_full(&self) -> bool {
+    /// Whether a signal of a project goes anywhere.
+    pub(crate) fn takes(&self, project: i32, signal: Signal) -> bool {
         self.routes
             .iter()
-            .any(|route| route.refuses && route.full.load(Ordering::Relaxed))
+            .any(|route| route.is_for(project, signal))
+    }
+
+    /// Whether a destination of a project that may not lose anything is full: then nothing more of it is taken.
+    pub(crate) fn is_full(&self, project: i32) -> bool {
+        self.routes.iter().any(|route| {
+            route.refuses && route.is_of(project) && route.full.load(Ordering::Relaxed)
+        })
     }
 
     pub(super) fn set_full(&self, destination: &str, full: bool) {
@@ -93,7 +109,10 @@ impl Outgoing {
             Signal::Span => route.hold_us,
             Signal::Log | Signal::Metric => 0,
         };
-        let routes = self.routes.iter().filter(|route| route.takes[place]);
+        let routes = self
+            .routes
+            .iter()
+            .filter(|route| route.is_for(project, signal));
         Ok(OutboxRow {
             project,
             received_us,

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use costflame_pricing::TokenClass;
 use costflame_profile::Signal;
-use costflame_store::Store;
+use costflame_store::{DEFAULT_PROJECT, Store};
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value},
@@ -23,8 +23,6 @@ use crate::{
     time::now_us,
 };
 
-/// The project of what costflame reports, until projects exist.
-const PROJECT: i32 = 1;
 /// Attributes of a point, in the order of the labels.
 const KEYS: [&str; 5] = [
     "gen_ai.provider.name",
@@ -74,7 +72,7 @@ impl Reporter {
         let request = request(metrics, &self.instance).encode_to_vec();
         let row = self
             .outgoing
-            .pack(PROJECT, Signal::Metric, &request, points, now)?;
+            .pack(DEFAULT_PROJECT, Signal::Metric, &request, points, now)?;
         let committed = self.store.commit(&[], &[row]).await;
         committed.map_err(io::Error::other)
     }

@@ -64,16 +64,20 @@ pub struct ForwardTable {
     /// How often costflame's own counters of cost, calls and tokens are sent, as metrics; not at all, if not set.
     #[serde(with = "humantime_serde")]
     pub cost_metrics: Option<Duration>,
+    /// Names of the projects whose telemetry goes there; all by default.
+    pub projects: Option<Vec<String>>,
 }
 
 /// Checks the tables of the configuration. `variable` looks environment variables up: the first table takes what it
 /// does not set itself from the standard `OTEL_EXPORTER_OTLP_…`, and without any table these make a destination.
+/// `project` finds the id of a project by its name.
 ///
 /// # Errors
 /// The first setting that cannot be used.
 pub fn destinations(
     mut tables: Vec<ForwardTable>,
     variable: &dyn Fn(&str) -> Option<String>,
+    project: &dyn Fn(&str) -> Option<i32>,
 ) -> Result<Vec<Destination>, ConfigError> {
     let from_environment = ForwardTable::from_environment(variable)?;
     let has_endpoint = from_environment.urls().iter().any(|url| url.is_some());
@@ -87,7 +91,7 @@ pub fn destinations(
     }
     let mut destinations: Vec<Destination> = Vec::new();
     for (number, table) in tables.into_iter().enumerate() {
-        let destination = table.check(number, variable)?;
+        let destination = table.check(number, variable, project)?;
         if destinations
             .iter()
             .any(|known| known.name == destination.name)
@@ -186,6 +190,7 @@ impl ForwardTable {
             max_age: own.max_age,
             when_full: own.when_full,
             cost_metrics: own.cost_metrics,
+            projects: own.projects,
         };
     }
 
@@ -193,6 +198,7 @@ impl ForwardTable {
         self,
         number: usize,
         variable: &dyn Fn(&str) -> Option<String>,
+        project: &dyn Fn(&str) -> Option<i32>,
     ) -> Result<Destination, ConfigError> {
         let key = |key: &str| format!("forward[{number}].{key}");
         let name = self
@@ -264,6 +270,7 @@ impl ForwardTable {
         Ok(Destination {
             urls: self.check_urls(number, protocol)?,
             headers: self.check_headers(number, variable)?,
+            projects: self.check_projects(number, project)?,
             name,
             protocol,
             compression,
@@ -336,6 +343,30 @@ impl ForwardTable {
             ));
         }
         Ok(urls)
+    }
+
+    fn check_projects(
+        &self,
+        number: usize,
+        project: &dyn Fn(&str) -> Option<i32>,
+    ) -> Result<Option<Vec<i32>>, ConfigError> {
+        let Some(names) = &self.projects else {
+            return Ok(None);
+        };
+        let error =
+            |message: String| ConfigError::new(format!("forward[{number}].projects"), message);
+        if names.is_empty() {
+            return Err(error("expected at least one project".to_owned()));
+        }
+        if self.cost_metrics.is_some() {
+            let why = "cost_metrics are of all projects, and cannot go to a destination of some";
+            return Err(error(why.to_owned()));
+        }
+        let id = |name: &String| {
+            let missing = || error(format!("there is no project `{name}`"));
+            project(name).ok_or_else(missing)
+        };
+        names.iter().map(id).collect::<Result<_, _>>().map(Some)
     }
 
     fn check_headers(

@@ -14,10 +14,12 @@ fn tables(text: &str) -> Vec<ForwardTable> {
 }
 
 fn checked(text: &str, environment: &[(&str, &str)]) -> Result<Vec<Destination>, ConfigError> {
-    destinations(tables(text), &|name| {
+    let variable = |name: &str| {
         let found = environment.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| (*value).to_owned())
-    })
+    };
+    let project = |name: &str| (name == "search").then_some(7);
+    destinations(tables(text), &variable, &project)
 }
 
 fn urls(destination: &Destination) -> [Option<String>; 3] {
@@ -174,4 +176,45 @@ fn own_listeners_are_found() {
     assert!(!at("http://localhost:4319", "127.0.0.1:4318"));
     assert!(!at("http://10.0.0.1:4318", "127.0.0.1:4318"));
     assert!(!at("http://backend:4318", "0.0.0.0:4318"));
+}
+
+#[test]
+fn a_destination_may_be_of_some_projects() {
+    let table =
+        |more: &str| format!("[[forward]]\nname = \"a\"\nendpoint = \"http://a:1\"\n{more}");
+    let all = checked(&table(""), &[]).unwrap();
+    assert_eq!(all[0].projects, None);
+    let some = checked(&table("projects = [\"search\"]"), &[]).unwrap();
+    assert_eq!(some[0].projects, Some(vec![7]));
+    for (more, why) in [
+        ("projects = [\"serach\"]", "no project `serach`"),
+        ("projects = []", "at least one"),
+        (
+            "projects = [\"search\"]\ncost_metrics = \"10s\"",
+            "cost_metrics",
+        ),
+    ] {
+        let error = checked(&table(more), &[]).unwrap_err();
+        assert_eq!(error.key, "forward[0].projects");
+        assert!(error.message.contains(why), "{error}");
+    }
+
+    let outgoing =
+        crate::forward::Outgoing::new(&[std::sync::Arc::new(some[0].clone())], Duration::ZERO);
+    assert!(outgoing.takes(7, Signal::Span) && !outgoing.takes(1, Signal::Span));
+    assert!(
+        outgoing
+            .pack(1, Signal::Span, b"", 0, 0)
+            .unwrap()
+            .deliveries
+            .is_empty()
+    );
+    assert_eq!(
+        outgoing
+            .pack(7, Signal::Span, b"", 0, 0)
+            .unwrap()
+            .deliveries
+            .len(),
+        1
+    );
 }

@@ -35,6 +35,17 @@ pub(crate) struct BodyLimits {
     pub(crate) retry_after: Duration,
 }
 
+impl BodyLimits {
+    /// Of the body of somebody who is not let in: enough for a usual batch, so that its sender hears why.
+    pub(crate) fn of_strangers(self) -> Self {
+        Self {
+            max: self.max.min(1 << 20),
+            timeout: self.timeout.min(Duration::from_secs(1)),
+            ..self
+        }
+    }
+}
+
 /// What a sender says about its body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Promise {

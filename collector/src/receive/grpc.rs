@@ -11,6 +11,8 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header, request::Parts},
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
+use costflame_access::Gate;
+use costflame_store::KeyScope;
 use http_body_util::{BodyExt as _, Full};
 
 use super::{
@@ -36,7 +38,12 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Answers one call.
-pub(crate) async fn export(receiver: &Receiver, kind: Export, request: Request) -> Response<Body> {
+pub(crate) async fn export(
+    receiver: &Receiver,
+    gate: &Gate,
+    kind: Export,
+    request: Request,
+) -> Response<Body> {
     let (head, mut body) = request.into_parts();
     if !is_grpc(&head.headers) {
         return http::refuse(
@@ -47,7 +54,10 @@ pub(crate) async fn export(receiver: &Receiver, kind: Export, request: Request) 
         )
         .await;
     }
-    let answer = accept(receiver, kind, &head, &mut body).await;
+    let answer = match gate.admit(&head.headers, KeyScope::Ingest) {
+        Ok(pass) => accept(receiver, pass.project, kind, &head, &mut body).await,
+        Err(denied) => Err(denied.into()),
+    };
     let code = answer.as_ref().err().map_or(tonic::Code::Ok, Refusal::grpc);
     receiver
         .metrics()
@@ -65,6 +75,7 @@ pub(crate) fn unknown_method() -> Response<Body> {
 
 async fn accept(
     receiver: &Receiver,
+    project: i32,
     kind: Export,
     head: &Parts,
     body: &mut Body,
@@ -79,7 +90,7 @@ async fn accept(
             Some(Encoding::from_header(name).ok_or(Refusal::UnsupportedEncoding)?)
         }
     };
-    receiver.admit()?;
+    receiver.admit(project)?;
     let promise = Promise {
         frame: PREFIX,
         compressed: declared.is_some_and(|encoding| encoding != Encoding::Identity),
@@ -92,6 +103,7 @@ async fn accept(
     let held = Held { bytes, reservation };
     receiver
         .export(
+            project,
             kind.signal,
             Payload {
                 format: Format::Protobuf,

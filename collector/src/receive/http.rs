@@ -5,6 +5,8 @@ use axum::{
     extract::Request,
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts},
 };
+use costflame_access::Gate;
+use costflame_store::KeyScope;
 use prost::Message as _;
 use serde_json::json;
 
@@ -15,9 +17,17 @@ use super::{
 use crate::decode::Encoding;
 
 /// Answers one request.
-pub(crate) async fn export(receiver: &Receiver, kind: Export, request: Request) -> Response<Body> {
+pub(crate) async fn export(
+    receiver: &Receiver,
+    gate: &Gate,
+    kind: Export,
+    request: Request,
+) -> Response<Body> {
     let (head, mut body) = request.into_parts();
-    let answer = accept(receiver, kind, &head, &mut body).await;
+    let answer = match gate.admit(&head.headers, KeyScope::Ingest) {
+        Ok(pass) => accept(receiver, pass.project, kind, &head, &mut body).await,
+        Err(denied) => Err(denied.into()),
+    };
     let format = format_of(&head.headers);
     let response = match &answer {
         Ok(accepted) => success(kind, format, accepted),
@@ -40,6 +50,7 @@ pub(crate) async fn not_found(receiver: &Receiver, request: Request) -> Response
 
 async fn accept(
     receiver: &Receiver,
+    project: i32,
     kind: Export,
     head: &Parts,
     body: &mut Body,
@@ -49,7 +60,7 @@ async fn accept(
     }
     let format = format_of(&head.headers).ok_or(Refusal::UnsupportedType)?;
     let encoding = encoding_of(&head.headers).ok_or(Refusal::UnsupportedEncoding)?;
-    receiver.admit()?;
+    receiver.admit(project)?;
     let promise = Promise {
         frame: 0,
         compressed: encoding != Encoding::Identity,
@@ -59,6 +70,7 @@ async fn accept(
     receiver.metrics().read_body("http", held.bytes.len());
     receiver
         .export(
+            project,
             kind.signal,
             Payload {
                 format,
@@ -107,6 +119,10 @@ pub(crate) async fn refuse(
     body: &mut Body,
     refusal: &Refusal,
 ) -> Response<Body> {
+    let limits = match refusal {
+        Refusal::Denied(_) => limits.of_strangers(),
+        _ => limits,
+    };
     // HTTP/2 can close one stream; HTTP/1.1 can only reset the connection, and the answer with it.
     if head.version < Version::HTTP_2 && !matches!(refusal, Refusal::Slow { .. }) {
         body::discard(body, limits).await;
@@ -125,6 +141,9 @@ pub(crate) async fn refuse(
     match refusal {
         Refusal::MethodNotAllowed => {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        Refusal::Denied(denied) if !denied.is_known() => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         Refusal::UnsupportedEncoding => {
             headers.insert(

@@ -26,27 +26,33 @@ pub use status::Refusal;
 use std::sync::Arc;
 
 use axum::{Router, extract::Request, routing::any};
+use costflame_access::Gate;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tower_http::compression::CompressionLayer;
 
-/// Every path of OTLP over both transports, and `grpc.health.v1`.
-pub(crate) fn router(receiver: &Arc<Receiver>, health: HealthServer<impl Health>) -> Router {
+/// Every path of OTLP over both transports for whom `gate` lets in, and `grpc.health.v1` for everybody.
+pub(crate) fn router(
+    receiver: &Arc<Receiver>,
+    gate: &Gate,
+    health: HealthServer<impl Health>,
+) -> Router {
     let gzip = CompressionLayer::new().no_br().no_deflate().no_zstd();
     let mut router = Router::new();
     for export in EXPORTS {
         let (over_http, over_grpc) = (receiver.clone(), receiver.clone());
+        let (http_gate, grpc_gate) = (gate.clone(), gate.clone());
         router = router
             .route(
                 export.http_path,
                 any(move |request: Request| async move {
-                    http::export(&over_http, export, request).await
+                    http::export(&over_http, &http_gate, export, request).await
                 })
                 .layer(gzip.clone()),
             )
             .route(
                 export.grpc_path,
                 any(move |request: Request| async move {
-                    grpc::export(&over_grpc, export, request).await
+                    grpc::export(&over_grpc, &grpc_gate, export, request).await
                 }),
             );
     }

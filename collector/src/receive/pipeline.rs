@@ -30,9 +30,6 @@ use crate::{
 /// its rows are never in memory all together.
 const CHUNK_ROWS: usize = 4096;
 
-/// Until projects exist.
-const PROJECT: i32 = 1;
-
 /// A request of which everything that can be kept is durable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
@@ -110,10 +107,10 @@ impl Receiver {
     /// Refuses before a body is read what would be refused after.
     ///
     /// # Errors
-    /// The database is down, or more waits to be forwarded than may.
-    pub fn admit(&self) -> Result<(), Refusal> {
+    /// The database is down, or more of the project waits to be forwarded than may.
+    pub fn admit(&self, project: i32) -> Result<(), Refusal> {
         self.committer.admit()?;
-        if self.outgoing.is_full() {
+        if self.outgoing.is_full(project) {
             return Err(Refusal::Busy {
                 reason: "outbox_full",
                 what: "requests that wait to be forwarded",
@@ -123,20 +120,25 @@ impl Receiver {
         Ok(())
     }
 
-    /// Takes one request; returns when everything in it that can be kept is durable.
+    /// Takes one request of a project; returns when everything in it that can be kept is durable.
     ///
     /// # Errors
     /// The request is refused as a whole. Part of it may be durable all the same: sending it again
     /// changes nothing.
-    pub async fn export(&self, signal: Signal, payload: Payload) -> Result<Accepted, Refusal> {
+    pub async fn export(
+        &self,
+        project: i32,
+        signal: Signal,
+        payload: Payload,
+    ) -> Result<Accepted, Refusal> {
         if payload.held.bytes.is_empty() {
             return Ok(Accepted::default());
         }
         let message = self.message(signal, payload).await?;
         match signal {
-            Signal::Span => self.traces(message).await,
-            Signal::Log => self.logs(message).await,
-            Signal::Metric => self.points(message).await,
+            Signal::Span => self.traces(project, message).await,
+            Signal::Log => self.logs(project, message).await,
+            Signal::Metric => self.points(project, message).await,
         }
     }
 
@@ -207,29 +209,31 @@ impl Receiver {
         })
     }
 
-    async fn traces(&self, message: Held) -> Result<Accepted, Refusal> {
-        let walk = |body: &[u8], limits: &Limits, lander: &mut Lander<'_>, rows: &mut Rows| {
+    async fn traces(&self, project: i32, message: Held) -> Result<Accepted, Refusal> {
+        let walk = move |body: &[u8], limits: &Limits, lander: &mut Lander<'_>, rows: &mut Rows| {
             let received_us = now_us();
             decode::walk_traces(body, limits, |resource, scope, span| {
-                rows.add(|| Some(lander.land(resource, scope, span, PROJECT, received_us)));
+                rows.add(|| Some(lander.land(resource, scope, span, project, received_us)));
             })
         };
         let count = |outcome: &Outcome| outcome.spans;
-        let (outcome, landed) = self.land(Signal::Span, message, walk, count).await?;
+        let (outcome, landed) = self
+            .land((project, Signal::Span), message, walk, count)
+            .await?;
         self.metrics.walked(&outcome);
         self.answer(&outcome, landed).await
     }
 
     /// Records that report a model call are kept like spans; the others are counted.
-    async fn logs(&self, message: Held) -> Result<Accepted, Refusal> {
-        let walk = |body: &[u8], limits: &Limits, lander: &mut Lander<'_>, rows: &mut Rows| {
+    async fn logs(&self, project: i32, message: Held) -> Result<Accepted, Refusal> {
+        let walk = move |body: &[u8], limits: &Limits, lander: &mut Lander<'_>, rows: &mut Rows| {
             let received_us = now_us();
             decode::walk_logs(body, limits, |resource, scope, record| {
-                rows.add(|| lander.land_log(resource, scope, record, PROJECT, received_us));
+                rows.add(|| lander.land_log(resource, scope, record, project, received_us));
             })
         };
         let (records, landed) = self
-            .land(Signal::Log, message, walk, |records| *records)
+            .land((project, Signal::Log), message, walk, |records| *records)
             .await?;
         self.metrics
             .unused("logs", records.saturating_sub(landed.rows));
@@ -237,12 +241,14 @@ impl Receiver {
     }
 
     /// Metrics are read, counted and not used: usage that they sum is reported call by call elsewhere.
-    async fn points(&self, message: Held) -> Result<Accepted, Refusal> {
+    async fn points(&self, project: i32, message: Held) -> Result<Accepted, Refusal> {
         let walk = |body: &[u8], limits: &Limits, _: &mut Lander<'_>, _: &mut Rows| {
             decode::count_records(Signal::Metric, body, limits)
         };
         let count = |points: &usize| *points as u64;
-        let (points, landed) = self.land(Signal::Metric, message, walk, count).await?;
+        let (points, landed) = self
+            .land((project, Signal::Metric), message, walk, count)
+            .await?;
         self.metrics.unused("metrics", points as u64);
         self.answer(&Outcome::default(), landed).await
     }
@@ -251,7 +257,7 @@ impl Receiver {
     /// it is to be forwarded. `count` says how many records there were.
     async fn land<T: Send + 'static>(
         &self,
-        signal: Signal,
+        (project, signal): (i32, Signal),
         message: Held,
         walk: impl FnOnce(&[u8], &Limits, &mut Lander<'_>, &mut Rows) -> Result<T, DecodeError>
         + Send
@@ -269,8 +275,8 @@ impl Receiver {
             let body = &message.bytes;
             let result = walk(body, &limits, &mut Lander::new(&catalog), &mut rows)?;
             let mut request = None;
-            if outgoing.takes(signal) {
-                let packed = outgoing.pack(PROJECT, signal, body, count(&result), now_us());
+            if outgoing.takes(project, signal) {
+                let packed = outgoing.pack(project, signal, body, count(&result), now_us());
                 request = Some(packed.map_err(|error| {
                     tracing::error!(%error, "a request cannot be packed for forwarding");
                     Refusal::Internal

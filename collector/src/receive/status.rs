@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use costflame_access::Denied;
 use prost::Message as _;
 use serde_json::json;
 use tonic::Code;
@@ -21,6 +22,9 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 /// A request of which nothing is acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// Not let in, which is found out before the body is read.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// Not a path of OTLP.
     #[error("unknown path: OTLP is served at /v1/traces, /v1/logs and /v1/metrics")]
     NotFound,
@@ -116,6 +120,14 @@ impl Refusal {
 
     fn row(&self) -> Row {
         match self {
+            Self::Denied(denied) if denied.is_known() => {
+                Row(StatusCode::FORBIDDEN, Code::PermissionDenied, "forbidden")
+            }
+            Self::Denied(_) => Row(
+                StatusCode::UNAUTHORIZED,
+                Code::Unauthenticated,
+                "unauthenticated",
+            ),
             Self::NotFound => Row(StatusCode::NOT_FOUND, Code::Unimplemented, "not_found"),
             Self::MethodNotAllowed => Row(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -256,7 +268,14 @@ mod tests {
 
     /// Every refusal with the HTTP status, the gRPC code and whether a client may retry.
     fn table() -> Vec<(Refusal, u16, Code, bool)> {
+        let other_scope = Denied::OtherScope {
+            has: "read",
+            needs: "ingest",
+        };
         vec![
+            (Denied::NoKey.into(), 401, Code::Unauthenticated, false),
+            (Denied::BadKey.into(), 401, Code::Unauthenticated, false),
+            (other_scope.into(), 403, Code::PermissionDenied, false),
             (Refusal::NotFound, 404, Code::Unimplemented, false),
             (Refusal::MethodNotAllowed, 405, Code::Unimplemented, false),
             (Refusal::UnsupportedType, 415, Code::InvalidArgument, false),

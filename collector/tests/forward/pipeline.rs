@@ -32,7 +32,12 @@ pub fn configured(text: &str) -> Vec<Destination> {
     struct File {
         forward: Vec<ForwardTable>,
     }
-    destinations(toml::from_str::<File>(text).unwrap().forward, &|_| None).unwrap()
+    destinations(
+        toml::from_str::<File>(text).unwrap().forward,
+        &|_| None,
+        &|_| None,
+    )
+    .unwrap()
 }
 
 /// One destination named `name`, with more settings.

@@ -2,9 +2,13 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    http::{
+        HeaderValue, StatusCode,
+        header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse, Response},
 };
+use costflame_access::Denied;
 use costflame_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,6 +18,9 @@ use crate::params::Invalid;
 /// Why a request has no answer. What the database said is logged, never shown.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
+    /// Not let in.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// A parameter cannot be understood.
     #[error("{}", .0.message)]
     BadRequest(#[from] Invalid),
@@ -47,6 +54,8 @@ impl ApiError {
 
     const fn status(&self) -> StatusCode {
         match self {
+            Self::Denied(denied) if denied.is_known() => StatusCode::FORBIDDEN,
+            Self::Denied(_) => StatusCode::UNAUTHORIZED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -57,6 +66,8 @@ impl ApiError {
 
     const fn code(&self) -> &'static str {
         match self {
+            Self::Denied(denied) if denied.is_known() => "forbidden",
+            Self::Denied(_) => "unauthenticated",
             Self::BadRequest(_) => "bad_request",
             Self::NotFound(_) => "not_found",
             Self::Method => "method_not_allowed",
@@ -87,8 +98,8 @@ pub struct ErrorBody {
 /// What went wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorDetail {
-    /// Stable, for programs: `bad_request`, `not_found`, `method_not_allowed`, `unavailable`,
-    /// `internal`.
+    /// Stable, for programs: `bad_request`, `unauthenticated`, `forbidden`, `not_found`, `method_not_allowed`,
+    /// `unavailable`, `internal`.
     pub code: &'static str,
     /// One sentence, for people.
     pub message: String,
@@ -113,6 +124,10 @@ impl IntoResponse for ApiError {
             },
         };
         let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
         if retryable {
             response
                 .headers_mut()

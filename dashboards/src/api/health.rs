@@ -20,10 +20,7 @@ pub type HealthSource = Arc<dyn Fn() -> Figures + Send + Sync>;
 /// How long the database may take before it counts as unreachable.
 const DATABASE: Duration = Duration::from_secs(5);
 
-/// The project of every request, until projects exist.
-const PROJECT: i32 = 1;
-
-/// What the collector knows about itself, since the process started.
+/// What the collector knows about itself, since the process started; of all projects.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     /// Where the receivers listen.
@@ -171,9 +168,10 @@ pub(super) async fn health(
     State(api): State<ApiState>,
     params: Params,
 ) -> Result<Json<Health>, ApiError> {
+    let project = params.project();
     params.finish()?;
     let figures = (api.health)();
-    let extent = tokio::time::timeout(DATABASE, api.store.extent(PROJECT)).await;
+    let extent = tokio::time::timeout(DATABASE, api.store.extent(project)).await;
     let extent = extent.unwrap_or_else(|_| {
         Err(StoreError::Unreachable(format!(
             "no answer within {DATABASE:?}"

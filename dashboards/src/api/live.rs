@@ -7,6 +7,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
+    Extension,
     extract::State,
     http::HeaderMap,
     response::{
@@ -14,6 +15,7 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
+use costflame_access::Pass;
 use costflame_profile::{SpanId, TraceId};
 use costflame_store::query::{self, Filter, Minute, Place};
 use futures::{Stream, stream};
@@ -104,6 +106,7 @@ impl From<Minute> for MinuteBody {
 ))]
 pub(super) async fn live(
     State(api): State<ApiState>,
+    Extension(pass): Extension<Pass>,
     headers: HeaderMap,
     mut params: Params,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
@@ -117,6 +120,7 @@ pub(super) async fn live(
     let turn = turn.map_err(|_| ApiError::Unavailable("Too many pages follow what settles."))?;
     let mut feed = Feed {
         api,
+        pass,
         filter: selection.filter,
         place: after.unwrap_or(Place::START),
         pending: None,
@@ -142,6 +146,8 @@ pub(super) async fn live(
 /// One client's feed.
 struct Feed {
     api: ApiState,
+    /// Who follows; a revoked key ends the feed.
+    pass: Pass,
     filter: Filter,
     /// What it has seen.
     place: Place,
@@ -160,6 +166,9 @@ impl Feed {
             tokio::select! {
                 () = self.api.ended.cancelled() => return None,
                 () = tokio::time::sleep(pause) => {}
+            }
+            if !self.pass.holds() {
+                return None;
             }
             // A database that is away ends it too; why is in the log.
             if let Some(event) = self.next().await.ok()? {

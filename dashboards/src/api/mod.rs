@@ -24,7 +24,14 @@ mod traces;
 mod values;
 mod words;
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
+use costflame_access::Gate;
+use costflame_store::KeyScope;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use document::document;
@@ -35,11 +42,22 @@ pub use state::{ApiState, CatalogSource};
 /// Everything under `/api/v1`.
 pub(crate) fn router(state: ApiState) -> Router {
     let (router, _) = endpoints().split_for_parts();
-    layers::around(
-        router
-            .route("/openapi.json", axum::routing::get(document::serve))
-            .with_state(state),
-    )
+    let gate = state.gate.clone();
+    let endpoints = router
+        .route("/openapi.json", axum::routing::get(document::serve))
+        .with_state(state);
+    layers::around(endpoints).layer(middleware::from_fn_with_state(gate, admit))
+}
+
+/// Says who asks, or refuses; before anything else of the request is looked at.
+async fn admit(
+    State(gate): State<Gate>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let pass = gate.admit(request.headers(), KeyScope::Read)?;
+    request.extensions_mut().insert(pass);
+    Ok(next.run(request).await)
 }
 
 /// The rest of `/api`.

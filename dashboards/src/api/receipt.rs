@@ -14,7 +14,7 @@ use super::{
     calls::CallRow,
     error::{ApiError, ErrorBody},
     shapes::{AttributionBody, FrameRef, frames},
-    span_tree::{PROJECT, SpanTree, role},
+    span_tree::{SpanTree, role},
     state::ApiState,
     trace::read_trace_id,
     words::{AccountingWord, Count, Dollars, Kind, LineUnit, RoleWord, RuleWord, SignalWord, Time},
@@ -174,17 +174,18 @@ pub(super) async fn receipt(
     Path((trace_id, span_id)): Path<(String, String)>,
     params: Params,
 ) -> Result<Json<Receipt>, ApiError> {
+    let project = params.project();
     params.finish()?;
     let trace_id = read_trace_id(&trace_id)?;
     let span_id = hex::read(&span_id).map(SpanId);
     let span_id = span_id.ok_or_else(|| Invalid::new("span_id", "It must be 16 hex digits."))?;
-    let found = query::receipt(&mut api.snapshot().await?, PROJECT, (trace_id, span_id)).await?;
+    let found = query::receipt(&mut api.snapshot().await?, project, (trace_id, span_id)).await?;
     let found =
         found.ok_or_else(|| ApiError::NotFound("There is no such settled call.".to_owned()))?;
-    Ok(Json(body(found)))
+    Ok(Json(body(project, found)))
 }
 
-fn body(found: CallReceipt) -> Receipt {
+fn body(project: i32, found: CallReceipt) -> Receipt {
     let CallReceipt {
         call,
         siblings,
@@ -202,6 +203,7 @@ fn body(found: CallReceipt) -> Receipt {
         .cloned()
         .collect();
     let tree = SpanTree::new(
+        project,
         landed,
         siblings.into_iter().chain([call.clone()]).collect(),
         &paths,

@@ -9,9 +9,6 @@ use costflame_store::{
     query::{CallRecord, Paths, Why},
 };
 
-/// The project of every request, until projects exist.
-pub(super) const PROJECT: i32 = 1;
-
 /// One span.
 #[derive(Clone, Debug)]
 pub(super) struct SpanNode {
@@ -52,12 +49,17 @@ pub(super) struct SpanTree {
 impl SpanTree {
     /// What is settled is as it was settled; what has landed since is as it would be settled now.
     /// Calls whose spans have been dropped stand alone.
-    pub(super) fn new(landed: Vec<LandingRow>, calls: Vec<CallRecord>, paths: &Paths) -> Self {
+    pub(super) fn new(
+        project: i32,
+        landed: Vec<LandingRow>,
+        calls: Vec<CallRecord>,
+        paths: &Paths,
+    ) -> Self {
         let mut calls: HashMap<SpanId, CallRecord> =
             calls.into_iter().map(|call| (call.span_id, call)).collect();
-        let settled = settle(PROJECT, landed.into_iter().map(Row).collect());
+        let settled = settle(project, landed.into_iter().map(Row).collect());
         let mut nodes: Vec<SpanNode> = Vec::new();
-        for outlined in outline(PROJECT, &settled) {
+        for outlined in outline(project, &settled) {
             let span = &settled.rows[outlined.row].0.span;
             let provisional = outlined.call.map(|call| &settled.calls[call]);
             let call = calls

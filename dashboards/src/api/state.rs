@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
+use costflame_access::{Gate, Pass};
 use costflame_pricing::Catalog;
 use costflame_store::{Store, query::Snapshot};
 use jiff::Timestamp;
@@ -24,6 +25,7 @@ pub struct ApiState {
     pub(super) store: Store,
     pub(super) health: HealthSource,
     catalog: CatalogSource,
+    pub(crate) gate: Gate,
     pub(super) started: Arc<Instant>,
     /// Places for those who follow what settles.
     pub(super) feeds: Arc<Semaphore>,
@@ -39,6 +41,7 @@ impl ApiState {
             store,
             health,
             catalog: Arc::new(Catalog::embedded),
+            gate: Gate::open(),
             started: Arc::new(Instant::now()),
             feeds: Arc::new(Semaphore::new(MAX_FEEDS)),
             ended: CancellationToken::new(),
@@ -49,6 +52,12 @@ impl ApiState {
     #[must_use]
     pub fn with_catalog(self, catalog: CatalogSource) -> Self {
         Self { catalog, ..self }
+    }
+
+    /// The same for those alone whom `gate` lets in, each in their project.
+    #[must_use]
+    pub fn behind(self, gate: Gate) -> Self {
+        Self { gate, ..self }
     }
 
     pub(super) fn catalog(&self) -> Arc<Catalog> {
@@ -71,7 +80,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Ok(Self::parse(parts.uri.query().unwrap_or_default())?)
+        // Without a pass nobody has asked who it is: then nothing is answered.
+        let pass = parts.extensions.get::<Pass>().ok_or(ApiError::Internal)?;
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self::parse(query, pass.project)?)
     }
 }
 

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::{
     error::{ApiError, ErrorBody},
     shapes::{AttributionBody, CallBrief, Tokens},
-    span_tree::{PROJECT, SpanNode, SpanTree},
+    span_tree::{SpanNode, SpanTree},
     state::ApiState,
     traces::{MAX_SERVICES, Root, TraceRow},
     words::{Dollars, Kind, RoleWord, RuleWord, Time},
@@ -111,12 +111,13 @@ pub(super) async fn trace(
     Path(trace_id): Path<String>,
     params: Params,
 ) -> Result<Json<Trace>, ApiError> {
+    let project = params.project();
     params.finish()?;
     let trace_id = read_trace_id(&trace_id)?;
-    let found = query::trace(&mut api.snapshot().await?, PROJECT, trace_id).await?;
+    let found = query::trace(&mut api.snapshot().await?, project, trace_id).await?;
     let found = found.ok_or_else(|| ApiError::NotFound("There is no such trace.".to_owned()))?;
     // Settling a long trace takes its time; other requests go on meanwhile.
-    let body = tokio::task::spawn_blocking(move || body(trace_id, found)).await;
+    let body = tokio::task::spawn_blocking(move || body(project, trace_id, found)).await;
     Ok(Json(body.map_err(|_| ApiError::Internal)?))
 }
 
@@ -127,7 +128,7 @@ pub(super) fn read_trace_id(text: &str) -> Result<TraceId, Invalid> {
         .ok_or_else(|| Invalid::new("trace_id", "It must be 32 hex digits."))
 }
 
-fn body(trace_id: TraceId, found: query::Trace) -> Trace {
+fn body(project: i32, trace_id: TraceId, found: query::Trace) -> Trace {
     let attribution = root_attribution(&found);
     let services = services(&found);
     let query::Trace {
@@ -137,7 +138,7 @@ fn body(trace_id: TraceId, found: query::Trace) -> Trace {
         paths,
         settled,
     } = found;
-    let tree = SpanTree::new(landed, calls, &paths);
+    let tree = SpanTree::new(project, landed, calls, &paths);
     let row = row(trace_id, record.as_ref(), &tree, services);
     let (nodes, truncated) = tree.bounded(MAX_SPANS);
     Trace {

@@ -59,7 +59,7 @@ impl Expected {
 
 /// The filter of a query string.
 pub(crate) fn filter_of(query: &str) -> Filter {
-    filter::selection(&mut Params::parse(query).unwrap(), Timestamp::UNIX_EPOCH)
+    filter::selection(&mut Params::parse(query, 1).unwrap(), Timestamp::UNIX_EPOCH)
         .unwrap()
         .filter
 }

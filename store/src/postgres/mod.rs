@@ -24,8 +24,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use sqlx::{PgPool, Row, postgres::PgRow};
 
 use crate::{
-    Due, Forgotten, Lease, SettleReport, StoreError, TraceKey, Verified, forget, seen::Seen,
-    settle, verify::verify,
+    Due, Forgotten, Lease, SettleReport, StoreError, TraceKey, Verified, forget, guard::Guard,
+    seen::Seen, settle, verify::verify,
 };
 use session::PgSession;
 use snapshot::PgSnapshot;
@@ -49,6 +49,11 @@ struct Openings {
 }
 
 impl Postgres {
+    /// A transaction for small changes.
+    pub(crate) async fn begin_plain(&self) -> Result<Guard<sqlx::Postgres>, StoreError> {
+        Guard::begin(&self.pool, self.begin.plain).await
+    }
+
     /// See [`crate::Store::settle`].
     pub(crate) async fn settle(
         &self,

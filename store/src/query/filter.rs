@@ -122,7 +122,7 @@ impl Clause {
 /// The calls of a project that start in `[from_us, to_us)` and meet every clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// The project; 1 until projects exist.
+    /// The project.
     pub project: i32,
     /// First microsecond since 1970 UTC.
     pub from_us: i64,

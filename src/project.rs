@@ -1,0 +1,104 @@
+//! `costflame project …`: tenants.
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use costflame_store::Store;
+
+use crate::{
+    prices::{now_us, open},
+    terminal::ago,
+};
+
+/// What to do, and with which database.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ProjectConfig {
+    #[command(subcommand)]
+    command: ProjectCommand,
+
+    /// `sqlite://PATH` or `postgres://…`; a costflame may be running on it
+    #[arg(
+        long,
+        global = true,
+        env = "COSTFLAME_DATABASE_URL",
+        value_name = "URL",
+        default_value = "sqlite://costflame.db"
+    )]
+    database_url: String,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum ProjectCommand {
+    /// Make a project; `costflame key create` makes keys for it
+    Create {
+        /// 1 to 64 letters, digits, `-`, `_` or `.`
+        #[arg(value_parser = name)]
+        name: String,
+    },
+    /// Show all projects
+    List,
+}
+
+/// The project that a command is about.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InProject {
+    /// The project it is about
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    project: String,
+}
+
+impl InProject {
+    /// The project's id.
+    pub(crate) async fn id(&self, store: &Store) -> Result<i32> {
+        let projects = store.projects().await?;
+        let found = projects
+            .into_iter()
+            .find(|project| project.name == self.project);
+        let missing = || {
+            format!(
+                "there is no project `{}`; `costflame project list` shows them",
+                self.project
+            )
+        };
+        Ok(found.with_context(missing)?.id)
+    }
+}
+
+/// Runs one command.
+pub(crate) fn run(config: &ProjectConfig) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let store = open(&config.database_url).await?;
+        match &config.command {
+            ProjectCommand::Create { name } => create(&store, name).await,
+            ProjectCommand::List => list(&store).await,
+        }
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+async fn create(store: &Store, name: &str) -> Result<()> {
+    if store.create_project(name, now_us()).await?.is_none() {
+        bail!("there is a project `{name}` already");
+    }
+    println!("project {name} created");
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+async fn list(store: &Store) -> Result<()> {
+    for project in store.projects().await? {
+        match project.created_us {
+            0 => println!("{}", project.name),
+            created => println!("{}  created {}", project.name, ago(created)),
+        }
+    }
+    Ok(())
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || text.len() > 64 || !text.chars().all(is_plain) {
+        return Err("expected 1 to 64 letters, digits, `-`, `_` or `.`".to_owned());
+    }
+    Ok(text.to_owned())
+}
