@@ -6,6 +6,7 @@ use clap::Args;
 use crate::{
     features,
     run::{self, cargo},
+    tools,
 };
 
 /// How long.
@@ -32,6 +33,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "1",
     ];
     run::run(cargo(&test).env("CRASH_ROUNDS", options.rounds.to_string()))?;
+    let api = ["test", "--workspace", "--test", "api_fuzz"];
+    run::run(cargo(&api).env("FUZZ_EXAMPLES", "500").env(
+        "TEST_PYTHON",
+        tools::python_environment()?.join("bin/python"),
+    ))?;
     let fuzz = [
         "test",
         "--release",

@@ -10,6 +10,7 @@ use super::{
     error::{ApiError, ErrorBody},
     shapes::{FrameRef, SumsBody, share, value},
     state::{ApiState, selection},
+    words::DimensionName,
 };
 use crate::{
     filter::{dimension, dimension_name},
@@ -102,8 +103,7 @@ pub(super) fn required_dimension(params: &mut Params, name: &str) -> Result<Dime
 /// Sums by the values of one dimension, largest cost first.
 #[utoipa::path(get, path = "/breakdown", params(
     FilterParams,
-    ("by" = String, Query, description = "model, provider, service, environment, feature, agent, tool, operation, \
-                                          user, session, prompt, path or tag.KEY.", example = "model"),
+    ("by" = inline(DimensionName), Query, description = "What to sum by.", example = "model"),
     ("limit" = Option<usize>, Query, description = "Rows at most.", minimum = 1, maximum = 1000),
 ), responses(
     (status = 200, body = Breakdown),

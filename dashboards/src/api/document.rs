@@ -1,8 +1,9 @@
 //! The OpenAPI document, generated from the handlers.
 
 use axum::Json;
-use serde::Deserialize;
-use utoipa::{IntoParams, OpenApi};
+use utoipa::{IntoParams, OpenApi, ToSchema};
+
+use super::words::{FlagWord, PathIdText, UnpricedWord};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -29,16 +30,25 @@ pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
     Json(document())
 }
 
+/// How a call ended.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes what the filter grammar reads")]
+enum StatusName {
+    Ok,
+    Error,
+}
+
 /// Range, time zone and filters.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what the filter grammar reads")]
 pub(super) struct FilterParams {
     /// First moment: RFC 3339 or epoch milliseconds. Without `from` and `to`: the last 30 days.
-    #[param(example = "2026-11-01T00:00:00Z")]
+    #[param(example = "2026-11-01T00:00:00Z", format = DateTime)]
     from: Option<String>,
     /// First moment after the range.
-    #[param(example = "2026-12-01T00:00:00Z")]
+    #[param(example = "2026-12-01T00:00:00Z", format = DateTime)]
     to: Option<String>,
     /// IANA time zone for calendar buckets.
     #[param(default = "UTC")]
@@ -66,15 +76,17 @@ pub(super) struct FilterParams {
     /// Prompt name.
     prompt: Option<Vec<String>>,
     /// Path id: the calls at and below it.
-    path: Option<Vec<String>>,
+    #[param(inline)]
+    path: Option<Vec<PathIdText>>,
     /// `ok` or `error`.
-    status: Option<Vec<String>>,
+    #[param(inline)]
+    status: Option<Vec<StatusName>>,
     /// `true` or `false`.
-    counted: Option<Vec<String>>,
+    counted: Option<Vec<bool>>,
     /// A flag; empty: no flag at all.
-    flag: Option<Vec<String>>,
+    flag: Option<Vec<FlagWord>>,
     /// A reason for a missing price; empty: priced.
-    unpriced: Option<Vec<String>>,
+    unpriced: Option<Vec<UnpricedWord>>,
     /// A tag by its key.
     #[param(rename = "tag.KEY")]
     tag: Option<Vec<String>>,

@@ -15,7 +15,7 @@ use super::{
     error::{ApiError, ErrorBody},
     shapes::{Amounts, PicoAmounts, Tokens},
     state::{ApiState, selection},
-    words::{IntText, Kind},
+    words::{IntText, Kind, LineUnit},
 };
 use crate::{
     filter::base_selection,
@@ -123,8 +123,11 @@ pub(super) struct FrameBody {
 /// A frame in the selection it is compared with.
 #[derive(Serialize, ToSchema)]
 pub(super) struct FrameBase {
+    #[schema(required = false)]
     base_self: IntText,
+    #[schema(required = false)]
     base_total: IntText,
+    #[schema(required = false)]
     base_calls: u64,
 }
 
@@ -164,8 +167,8 @@ pub(super) struct PrunedNodes {
 /// The cost tree of a selection, or its difference to another one.
 #[utoipa::path(get, path = "/flamegraph", params(
     FilterParams,
-    ("metric" = Option<String>, Query, description = "cost (default), tokens, calls or duration."),
-    ("class" = Option<String>, Query, description = "Only this token class: of cost what it cost, of tokens its own. \
+    ("metric" = Option<String>, Query, description = "cost (default), tokens, calls or duration.", pattern = "^(cost|tokens|calls|duration)$"),
+    ("class" = Option<LineUnit>, Query, description = "Only this token class: of cost what it cost, of tokens its own. \
                                                      Goes with these two metrics."),
     ("max_nodes" = Option<usize>, Query, description = "Frames at most; the smallest are folded into \"(other)\". \
                                                         Default 5000.", minimum = 1, maximum = 50000),

@@ -15,7 +15,7 @@ use super::{
     error::{ApiError, ErrorBody},
     shapes::{FrameRef, value},
     state::{ApiState, selection},
-    words::Dollars,
+    words::{DimensionName, Dollars},
 };
 use crate::{
     filter::{base_selection, dimension_name},
@@ -91,8 +91,7 @@ fn growth(now: UsdSum, base: UsdSum) -> Option<f64> {
 /// with `base_to`, or `base.KEY`.
 #[utoipa::path(get, path = "/movers", params(
     FilterParams,
-    ("by" = String, Query, description = "model, provider, service, environment, feature, agent, tool, operation, \
-                                          user, session, prompt, path or tag.KEY.", example = "path"),
+    ("by" = inline(DimensionName), Query, description = "What to sum by.", example = "path"),
     ("limit" = Option<usize>, Query, description = "Rows at most.", minimum = 1, maximum = 1000),
     ("base_from" = Option<String>, Query, description = "With `base_to`: the range to compare with."),
     ("base_to" = Option<String>, Query, description = "First moment after the range to compare with."),

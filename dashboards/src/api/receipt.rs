@@ -163,8 +163,8 @@ pub(super) struct Receipt {
 
 /// How a call came to its cost.
 #[utoipa::path(get, path = "/calls/{trace_id}/{span_id}", params(
-    ("trace_id" = String, Path, description = "32 hex digits."),
-    ("span_id" = String, Path, description = "16 hex digits."),
+    ("trace_id" = String, Path, description = "32 hex digits.", pattern = "^[0-9a-f]{32}$"),
+    ("span_id" = String, Path, description = "16 hex digits.", pattern = "^[0-9a-f]{16}$"),
 ), responses(
     (status = 200, body = Receipt),
     (status = "default", body = ErrorBody),

@@ -12,7 +12,7 @@ use super::{
     error::{ApiError, ErrorBody},
     shapes::{FrameRef, value},
     state::{ApiState, selection},
-    words::{Count, Dollars, Time},
+    words::{Count, DimensionName, Dollars, Time},
 };
 use crate::{
     filter::dimension_name,
@@ -99,9 +99,9 @@ pub(super) struct Timeseries {
 /// Sums by time, for the dearest values of a dimension.
 #[utoipa::path(get, path = "/timeseries", params(
     FilterParams,
-    ("by" = Option<String>, Query, description = "As in /breakdown; without it one series of everything."),
+    ("by" = inline(Option<DimensionName>), Query, description = "As in /breakdown; without it one series of everything."),
     ("interval" = Option<String>, Query, description = "15min, hour, day, week or month; by the length of the range \
-                                                        if absent. At most 3000 buckets."),
+                                                        if absent. At most 3000 buckets.", pattern = "^(15min|hour|day|week|month)$"),
     ("limit" = Option<usize>, Query, description = "Series at most, the others are in `rest`.", minimum = 1, maximum = 100),
 ), responses(
     (status = 200, body = Timeseries),

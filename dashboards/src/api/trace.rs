@@ -101,7 +101,7 @@ pub(super) struct Trace {
 
 /// One trace as a tree.
 #[utoipa::path(get, path = "/traces/{trace_id}", params(
-    ("trace_id" = String, Path, description = "32 hex digits."),
+    ("trace_id" = String, Path, description = "32 hex digits.", pattern = "^[0-9a-f]{32}$"),
 ), responses(
     (status = 200, body = Trace),
     (status = "default", body = ErrorBody),

@@ -109,8 +109,8 @@ type Key = (i128, [u8; 16]);
 /// The traces with a call that passes the filters.
 #[utoipa::path(get, path = "/traces", params(
     FilterParams,
-    ("sort" = Option<String>, Query, description = "start (default), cost, duration or calls."),
-    ("order" = Option<String>, Query, description = "desc (default) or asc."),
+    ("sort" = Option<String>, Query, description = "start (default), cost, duration or calls.", pattern = "^(start|cost|duration|calls)$"),
+    ("order" = Option<String>, Query, description = "desc (default) or asc.", pattern = "^(desc|asc)$"),
     ("limit" = Option<usize>, Query, description = "Rows at most.", minimum = 1, maximum = 500),
     ("cursor" = Option<String>, Query, description = "`next` of the page before."),
 ), responses(

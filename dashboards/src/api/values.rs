@@ -11,6 +11,7 @@ use super::{
     error::{ApiError, ErrorBody},
     shapes::{FrameRef, value},
     state::{ApiState, selection},
+    words::DimensionName,
 };
 use crate::{filter::dimension_name, params::Params};
 
@@ -41,7 +42,7 @@ pub(super) struct ValueRow {
 /// Values of one key among the calls that pass the other filters, most calls first.
 #[utoipa::path(get, path = "/values", params(
     FilterParams,
-    ("key" = String, Query, description = "As in filters: model, user, path, tag.KEY, …", example = "model"),
+    ("key" = inline(DimensionName), Query, description = "Whose values.", example = "model"),
     ("q" = Option<String>, Query, description = "Part of the value in any case; for path of its last label, or a \
                                                  whole path id."),
     ("limit" = Option<usize>, Query, description = "Rows at most.", minimum = 1, maximum = 200),

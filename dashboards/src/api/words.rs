@@ -73,6 +73,31 @@ fn text(description: &str, pattern: &str, example: &str) -> Object {
         .build()
 }
 
+/// The name of a dimension, in the document only: the filter grammar reads it.
+pub(super) struct DimensionName;
+
+impl PartialSchema for DimensionName {
+    fn schema() -> RefOr<Schema> {
+        let description = "A dimension, as in filters; tag.KEY is any tag.";
+        let names = "model|provider|service|environment|feature|agent|tool|operation|user|session|prompt|path";
+        text(description, &format!(r"^({names}|tag\..+)$"), "model").into()
+    }
+}
+
+impl ToSchema for DimensionName {}
+
+/// The id of a call path, in the document only.
+pub(super) struct PathIdText;
+
+impl PartialSchema for PathIdText {
+    fn schema() -> RefOr<Schema> {
+        let example = "5b8efff798038103d269b633813fc60c";
+        text("The id of a call path.", "^[0-9a-f]{32}$", example).into()
+    }
+}
+
+impl ToSchema for PathIdText {}
+
 impl PartialSchema for Dollars {
     fn schema() -> RefOr<Schema> {
         let description = "Exact decimal dollars, no exponent, no trailing zeros.";

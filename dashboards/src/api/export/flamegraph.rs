@@ -40,12 +40,17 @@ const FORMATS: [(&str, Format); 4] = [
 /// first; folded stacks and SVG hold that one. Cost is in pico-dollars, in dollars for speedscope.
 #[utoipa::path(get, path = "/flamegraph/export", params(
     FilterParams,
-    ("format" = String, Query, description = "pprof, folded, speedscope or svg."),
-    ("metric" = Option<String>, Query, description = "cost (default), tokens, calls or duration."),
+    ("format" = String, Query, description = "pprof, folded, speedscope or svg.", pattern = "^(pprof|folded|speedscope|svg)$"),
+    ("metric" = Option<String>, Query, description = "cost (default), tokens, calls or duration.", pattern = "^(cost|tokens|calls|duration)$"),
     ("max_nodes" = Option<usize>, Query, description = "Frames at most; the smallest are folded into \"(other)\". \
                                                         Default 5000 for svg, else 50000.", minimum = 1, maximum = 50000),
 ), responses(
-    (status = 200, content_type = "application/octet-stream", body = [u8]),
+    (status = 200, content(
+        (Vec<u8> = "application/octet-stream"),
+        (String = "text/plain"),
+        (serde_json::Value = "application/json"),
+        (String = "image/svg+xml"),
+    )),
     (status = "default", body = ErrorBody),
 ))]
 pub(in crate::api) async fn flamegraph(

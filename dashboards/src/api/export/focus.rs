@@ -94,9 +94,9 @@ const COLUMNS: [Column; 29] = [
 /// Charges by UTC day for FinOps tools (FOCUS 1.2). Usage without a known price is left out: `/models` lists it.
 #[utoipa::path(get, path = "/focus", params(
     FilterParams,
-    ("format" = String, Query, description = "csv or jsonl."),
+    ("format" = String, Query, description = "csv or jsonl.", pattern = "^(csv|jsonl)$"),
 ), responses(
-    (status = 200, content_type = "text/csv", body = String),
+    (status = 200, content((String = "text/csv"), (String = "application/jsonl"))),
     (status = "default", body = ErrorBody),
 ))]
 pub(in crate::api) async fn focus(

@@ -17,7 +17,7 @@ use crate::{
         shapes::AttributionBody,
         state::{ApiState, selection},
         traces::TraceRow,
-        words::Dollars,
+        words::{DimensionName, Dollars},
     },
     params::Params,
 };
@@ -58,9 +58,9 @@ struct ExportedCall {
 /// Every call of a selection, counted or not, newest first, without a row limit.
 #[utoipa::path(get, path = "/calls/export", params(
     FilterParams,
-    ("format" = String, Query, description = "csv or jsonl."),
+    ("format" = String, Query, description = "csv or jsonl.", pattern = "^(csv|jsonl)$"),
 ), responses(
-    (status = 200, content_type = "text/csv", body = String),
+    (status = 200, content((String = "text/csv"), (String = "application/jsonl"))),
     (status = "default", body = ErrorBody),
 ))]
 pub(in crate::api) async fn calls(
@@ -134,9 +134,9 @@ async fn page_of_calls(
 /// Every trace with a call of a selection, newest first, without a row limit.
 #[utoipa::path(get, path = "/traces/export", params(
     FilterParams,
-    ("format" = String, Query, description = "csv or jsonl."),
+    ("format" = String, Query, description = "csv or jsonl.", pattern = "^(csv|jsonl)$"),
 ), responses(
-    (status = 200, content_type = "text/csv", body = String),
+    (status = 200, content((String = "text/csv"), (String = "application/jsonl"))),
     (status = "default", body = ErrorBody),
 ))]
 pub(in crate::api) async fn traces(
@@ -184,11 +184,10 @@ pub(in crate::api) async fn traces(
 /// Sums by every value of one dimension, largest cost first.
 #[utoipa::path(get, path = "/breakdown/export", params(
     FilterParams,
-    ("format" = String, Query, description = "csv or jsonl."),
-    ("by" = String, Query, description = "model, provider, service, environment, feature, agent, tool, operation, \
-                                          user, session, prompt, path or tag.KEY.", example = "model"),
+    ("format" = String, Query, description = "csv or jsonl.", pattern = "^(csv|jsonl)$"),
+    ("by" = inline(DimensionName), Query, description = "What to sum by.", example = "model"),
 ), responses(
-    (status = 200, content_type = "text/csv", body = String),
+    (status = 200, content((String = "text/csv"), (String = "application/jsonl"))),
     (status = "default", body = ErrorBody),
 ))]
 pub(in crate::api) async fn breakdown(
