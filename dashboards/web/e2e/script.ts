@@ -40,22 +40,28 @@ function slices(events: TraceEvent[]): TraceEvent[] {
   })
 }
 
-/** Frames that lie further apart than this, in microseconds, are not of one movement. */
-const STANDSTILL = 100_000
+/** A browser that has nothing to run for so long, in microseconds, has drawn what there was to draw. */
+const FRAME = 16_000
 
-/** Milliseconds of script of each frame of a movement: what ran since the frame before, its own drawing included. */
+/**
+ * Milliseconds of script of each frame: what ran since the frame before, its own drawing included, and all that runs
+ * close together where nothing is drawn. Free moments the browser gave away count too.
+ */
 export function perFrame(events: TraceEvent[]): number[] {
   const frames: number[] = []
   let sum = 0
-  let before = -Infinity
-  for (const slice of slices(events)) {
-    if (slice.name === 'FireIdleCallback') continue // Only runs when nothing else waits.
-    sum += slice.tdur! / 1000
-    if (slice.name !== 'FireAnimationFrame') continue
-    if (slice.ts - before < STANDSTILL) frames.push(sum)
-    before = slice.ts + slice.dur!
+  let end = -Infinity
+  const finish = () => {
+    if (sum) frames.push(sum)
     sum = 0
   }
+  for (const slice of slices(events)) {
+    if (slice.ts - end > FRAME) finish()
+    sum += slice.tdur! / 1000
+    end = slice.ts + slice.dur!
+    if (slice.name === 'FireAnimationFrame') finish()
+  }
+  finish()
   return frames
 }
 

@@ -81,7 +81,23 @@ for (const count of [20_000, 50_000]) {
         await pause(2 * PAUSE_MS)
       }
     }
-    await measure('animated zoom', perFrame, intoAndBack)
+    const byKeyAndDoubleClick = async () => {
+      for (let i = 0; i < 3; i++) {
+        await flame(page).press('ArrowDown')
+        await flame(page).press('Enter')
+        await expect(page).toHaveURL(/zoom=/)
+        await pause(2 * PAUSE_MS)
+        await flame(page).dblclick({ position: { x: 80, y: 70 } })
+        await expect(page).not.toHaveURL(/zoom=/)
+        await pause(2 * PAUSE_MS)
+      }
+    }
+    await measure('animated zoom by click and Escape, and what follows it', perFrame, intoAndBack)
+    await measure(
+      'animated zoom by Enter and double click, and what follows it',
+      perFrame,
+      byKeyAndDoubleClick,
+    )
     await measure('answering a click', perEvent('click'), intoAndBack)
     await page.keyboard.press('/')
     await measure('searching, per letter', perEvent('keydown'), () =>

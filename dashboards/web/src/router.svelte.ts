@@ -1,11 +1,18 @@
 // The address bar as state. Pages read `router.view` and change it with `router.go`.
 
-import { format, parse, type View } from './url.ts'
+import { format, parse, shared, type View } from './url.ts'
 
 const here = () => parse(location.pathname, location.search)
 
 class Router {
   view = $state.raw<View>(here())
+  private common: View = shared(this.view)
+  /** What links to other pages keep. The same object until one of its parts changes: nothing is worked out again for less. */
+  readonly shared = $derived.by(() => {
+    const next = shared(this.view)
+    const keys = Object.keys(next) as (keyof View)[]
+    return keys.every((key) => next[key] === this.common[key]) ? this.common : (this.common = next)
+  })
 
   constructor() {
     addEventListener('popstate', () => (this.view = here()))

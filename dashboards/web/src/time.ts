@@ -49,17 +49,41 @@ export function browserZone(): string {
 
 /** What a clock in `tz` shows at `ms`. */
 export function toLocal(ms: number, tz: string): Local {
-  const local = { year: 0, month: 0, day: 0, hour: 0, minute: 0, second: 0 }
-  for (const { type, value } of partsFormat(tz).formatToParts(ms)) {
-    if (type in local) local[type as keyof Local] = Number(value)
+  const shown = new Date(ms + offset(ms, tz))
+  return {
+    year: shown.getUTCFullYear(),
+    month: shown.getUTCMonth() + 1,
+    day: shown.getUTCDate(),
+    hour: shown.getUTCHours(),
+    minute: shown.getUTCMinutes(),
+    second: shown.getUTCSeconds(),
   }
-  return local
 }
+
+/** Clocks are put forward and back at whole quarters of an hour. */
+const QUARTER = HOUR / 4
+/** The platform takes long to answer: what it said of a zone and a quarter of an hour is kept. */
+const offsets = new Map<string, number>()
+const KEPT = 20_000
 
 /** What a clock in `tz` is ahead of UTC at `ms`. */
 function offset(ms: number, tz: string): number {
-  const l = toLocal(ms, tz)
-  return Date.UTC(l.year, l.month - 1, l.day, l.hour, l.minute, l.second) - Math.floor(ms / 1000) * 1000
+  const quarter = Math.floor(ms / QUARTER)
+  const key = `${quarter} ${tz}`
+  const known = offsets.get(key)
+  if (known !== undefined) return known
+  if (offsets.size >= KEPT) offsets.clear()
+  const ahead = askOffset(quarter * QUARTER, tz)
+  offsets.set(key, ahead)
+  return ahead
+}
+
+function askOffset(ms: number, tz: string): number {
+  const l = { year: 0, month: 0, day: 0, hour: 0, minute: 0, second: 0 }
+  for (const { type, value } of partsFormat(tz).formatToParts(ms)) {
+    if (type in l) l[type as keyof Local] = Number(value)
+  }
+  return Date.UTC(l.year, l.month - 1, l.day, l.hour, l.minute, l.second) - ms
 }
 
 /** The instant at which a clock in `tz` shows this time. In a gap the later reading holds, in a fold the earlier. Fields may overflow (day 0, month 13). */

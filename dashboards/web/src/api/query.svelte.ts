@@ -125,9 +125,11 @@ function questionOf(path: string): string {
  */
 export function query<T>(path: () => string | null, { keep = true } = {}): Query<T> {
   const request = new Query<T>()
+  // Worked out apart: a change of the view that does not change these must not ask again.
+  const wanted = $derived(path())
+  const question = $derived(wanted && questionOf(wanted))
   $effect(() => {
-    const wanted = path()
-    const question = wanted && questionOf(wanted)
+    void [wanted, question]
     const refreshes = clock.refreshes
     untrack(() => {
       if (refreshes !== cachedRefresh) cache.clear()

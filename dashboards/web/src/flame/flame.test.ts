@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest'
 
 import type { Flamegraph, Frame, FrameKind } from '../api/types.ts'
 import { manyFrames } from '../dev/manyframes.ts'
-import { groupRows } from './groups.ts'
+import { addUp, firstOf, rowOf } from './groups.ts'
+import { finish } from '../slices.svelte.ts'
 import { Labels } from './label.ts'
 import { Bars, depthAt, nodeAt, PITCH, rowTop, type View } from './layout.ts'
 import { matchedIn, search, searchFor } from './search.ts'
-import { buildTree, isWithin, pathTo, ROOT, walk } from './tree.ts'
+import { buildTree, isWithin, pathTo, ROOT, type Tree } from './tree.ts'
 
 function frame(
   id: string,
@@ -43,6 +44,19 @@ const SMALL = flame([
   frame('4', '2', 'a', 50, 50),
   frame('5', null, 'd', 20, 20),
 ])
+const groupRows = (tree: Tree, top: number) => {
+  const sums = finish(addUp(tree, top))
+  return sums.groups.sort((a, b) => a - b).map((group) => rowOf(sums, group))
+}
+/** Frames that often lie below one of their own name. */
+function fewLabels(count: number, labels = 12): Flamegraph {
+  const many = manyFrames(count)
+  const kind: FrameKind = 'step'
+  return {
+    ...many,
+    frames: many.frames.map((f, i) => ({ ...f, kind, service: 's', label: `step_${i % labels}` })),
+  }
+}
 const VIEW: View = { x0: 0, x1: 1, width: 1200, height: 12 * PITCH, scroll: 0, upward: false }
 
 describe('tree', () => {
@@ -108,6 +122,25 @@ describe('layout', () => {
     }
   })
 
+  it('covers every visible node with a bar', () => {
+    const tree = buildTree(manyFrames(3000))
+    const bars = new Bars()
+    const view = { ...VIEW, x0: 0.2, x1: 0.6 }
+    bars.collect(tree, view)
+    const scale = view.width / (view.x1 - view.x0)
+    const drawn = Array.from({ length: bars.count }, (_, i) => ({
+      y: bars.y[i]!,
+      from: bars.x[i]! - 0.01,
+      to: bars.x[i]! + bars.width[i]! + 0.01,
+    }))
+    for (let node = 0; node < tree.size; node++) {
+      const y = rowTop(tree, view, tree.depth[node]!)
+      if (y >= view.height || tree.right[node]! <= view.x0 || tree.left[node]! >= view.x1) continue
+      const [x, end] = [tree.left, tree.right].map((edges) => (edges[node]! - view.x0) * scale)
+      expect(drawn.some((bar) => bar.y === y && bar.from <= x! && bar.to >= end!)).toBe(true)
+    }
+  })
+
   it('draws a bounded number of bars, whatever the number of frames', () => {
     const tree = buildTree(manyFrames(20_000))
     const bars = new Bars()
@@ -134,6 +167,18 @@ describe('layout', () => {
 
 describe('search', () => {
   const tree = buildTree(SMALL)
+
+  it('finds what one finds by asking each node for its ancestors', () => {
+    const tree = buildTree(fewLabels(400))
+    const matches = search(tree, 'step_1')!
+    for (let top = ROOT; top < tree.size; top += 37) {
+      const inView = [...tree.parent.keys()].filter((n) => n > ROOT && isWithin(tree, n, top))
+      const hits = inView.filter((n) => matches.nodes[n])
+      const outermost = hits.filter((n) => !hits.some((above) => above !== n && isWithin(tree, n, above)))
+      const total = outermost.reduce((sum, n) => sum + tree.totals[n]!, 0n)
+      expect(matchedIn(tree, matches, top)).toEqual({ outermost, count: hits.length, total })
+    }
+  })
 
   it('counts nothing twice', () => {
     const matches = search(tree, 'A')!
@@ -180,9 +225,38 @@ describe('table', () => {
   it('adds up to the total for any tree', () => {
     const tree = buildTree(manyFrames(3000))
     expect(groupRows(tree, ROOT).reduce((sum, r) => sum + r.self, 0n)).toBe(tree.totals[ROOT])
-    let seen = 0
-    walk(tree, ROOT, () => void seen++)
-    expect(seen).toBe(tree.size)
+  })
+
+  it('is what one finds by asking each node for its ancestors', () => {
+    for (const tree of [buildTree(fewLabels(400)), buildTree(fewLabels(400, 3))]) {
+      for (let top = ROOT; top < tree.size; top += 37) {
+        const rows = new Map(groupRows(tree, top).map((row) => [row.group, row]))
+        const expected = new Map<number, { self: bigint; total: bigint; calls: number }>()
+        for (let node = Math.max(1, top); node < tree.size; node++) {
+          if (!isWithin(tree, node, top)) continue
+          const group = tree.group[node]!
+          const sum = expected.get(group) ?? { self: 0n, total: 0n, calls: 0 }
+          expected.set(group, sum)
+          sum.self += tree.selfs[node]!
+          const around = pathTo(tree, tree.parent[node]!).filter(
+            (n) => top === ROOT || isWithin(tree, n, top),
+          )
+          if (node !== top && around.some((n) => tree.group[n] === group)) continue
+          sum.total += tree.totals[node]!
+          sum.calls += tree.frames[node]!.calls
+        }
+        expect(rows.size).toBe(expected.size)
+        for (const [group, sum] of expected) expect(rows.get(group)).toMatchObject(sum)
+      }
+    }
+  })
+
+  it('orders as much as is shown', () => {
+    const many = Array.from({ length: 1000 }, (_, i) => (i * 7919) % 1000)
+    const order = (a: number, b: number) => b - a
+    for (const count of [1, 50, 999, 1000, 2000])
+      expect(finish(firstOf(many, count, order))).toEqual(many.toSorted(order).slice(0, count))
+    expect(finish(firstOf([], 50, order))).toEqual([])
   })
 })
 

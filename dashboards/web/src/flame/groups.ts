@@ -1,6 +1,8 @@
-// The table beside the graph: frames of one name added up, recursion counted once.
+// The table beside the graph: frames of one name added up, recursion counted once. Sums are kept as numbers, for all
+// groups at once; rows with exact amounts are made only of what is shown. What walks all frames or groups is a generator,
+// so that it can be spread over frames of animation.
 
-import { HALF, type Halves, ROOT, type Tree } from './tree.ts'
+import { HALF, type Halves, halvesOf, ROOT, type Tree } from './tree.ts'
 
 export interface GroupRow {
   group: number
@@ -15,81 +17,103 @@ export interface GroupRow {
   largest: number
 }
 
-/** Sums of very many quantities: adding bigints makes garbage, and one number does not hold them exactly. */
-class Sums {
-  private readonly high: Float64Array
-  private readonly low: Float64Array
-
-  constructor(size: number) {
-    this.high = new Float64Array(size)
-    this.low = new Float64Array(size)
-  }
-
-  add(at: number, halves: Halves, node: number) {
-    this.high[at]! += halves.high[node]!
-    this.low[at]! += halves.low[node]!
-  }
-
-  at(index: number): bigint {
-    return BigInt(this.high[index]!) * HALF + BigInt(this.low[index]!)
-  }
+/** Quantities of each group, selfs of all frames and totals of the outermost. */
+interface Side {
+  selfs: Halves
+  totals: Halves
 }
 
-/** Rows for everything at or below `top`, in no particular order. The root of all has no row. */
-export function groupRows(tree: Tree, top: number): GroupRow[] {
-  const size = tree.groups.length
-  const [selfs, totals, baseSelfs, baseTotals] = [0, 1, 2, 3].map(() => new Sums(size)) as [
-    Sums,
-    Sums,
-    Sums,
-    Sums,
-  ]
-  const calls = new Float64Array(size)
-  const largest = new Int32Array(size)
-  const open = new Int32Array(size)
-  const { group, halves, base, frames, firstChild, next, parent, left, right } = tree
-  const enter = (node: number) => {
-    if (node === ROOT) return
-    const at = group[node]!
-    selfs.add(at, halves.selfs, node)
-    if (base) baseSelfs.add(at, base.halves.selfs, node)
-    if (open[at]!++ > 0) return
-    totals.add(at, halves.totals, node)
-    calls[at]! += frames[node]!.calls
-    if (base) baseTotals.add(at, base.halves.totals, node)
-    const best = largest[at]!
-    if (!best || right[node]! - left[node]! > right[best]! - left[best]!) largest[at] = node
-  }
-  // Depth first without recursion: traces may be nested deeper than the call stack.
-  let node = top
-  enter(node)
-  for (;;) {
-    const child = firstChild[node]!
-    if (child) {
-      enter((node = child))
-      continue
-    }
-    for (;;) {
-      open[group[node]!]!--
-      if (node === top) return rows()
-      const sibling = next[node]!
-      if (sibling) {
-        enter((node = sibling))
-        break
-      }
-      node = parent[node]!
-    }
-  }
+export interface Sums {
+  tree: Tree
+  /** The node that everything added up is at or below. */
+  top: number
+  /** Groups that have a frame in view, in no particular order. */
+  groups: number[]
+  now: Side
+  base: Side | null
+  calls: Float64Array
+  /** The largest outermost node of a group; 0 where none is in view. */
+  largest: Int32Array
+}
 
-  function rows(): GroupRow[] {
-    return Array.from(largest, (node, at) => ({
-      group: at,
-      self: selfs.at(at),
-      total: totals.at(at),
-      calls: calls[at]!,
-      baseSelf: baseSelfs.at(at),
-      baseTotal: baseTotals.at(at),
-      largest: node,
-    })).filter((row) => row.largest)
+/** Nodes or groups between two pauses. */
+const STRETCH = 1024
+
+/** Sums by group of everything at or below `top`. One pass over flat arrays: parents stand before children. */
+export function* addUp(tree: Tree, top: number): Generator<undefined, Sums> {
+  const count = tree.groups.length
+  const side = (): Side => ({ selfs: halvesOf(count), totals: halvesOf(count) })
+  const sums: Sums = {
+    tree,
+    top,
+    groups: [],
+    now: side(),
+    base: tree.base && side(),
+    calls: new Float64Array(count),
+    largest: new Int32Array(count),
   }
+  const { size, parent, depth, group, outer, left, right, halves, base, calls } = tree
+  const highest = depth[top]!
+  const within = new Uint8Array(size)
+  within[top] = 1
+  for (let node = top; node < size; node++) {
+    if (node % STRETCH === 0) yield
+    if (node !== top && !within[parent[node]!]) continue
+    within[node] = 1
+    if (node === ROOT) continue
+    const at = group[node]!
+    add(sums.now.selfs, at, halves.selfs, node)
+    if (base) add(sums.base!.selfs, at, base.halves.selfs, node)
+    const around = outer[node]!
+    if (around > ROOT && depth[around]! >= highest) continue
+    add(sums.now.totals, at, halves.totals, node)
+    if (base) add(sums.base!.totals, at, base.halves.totals, node)
+    sums.calls[at]! += calls[node]!
+    const best = sums.largest[at]!
+    if (!best) sums.groups.push(at)
+    if (!best || right[node]! - left[node]! > right[best]! - left[best]!) sums.largest[at] = node
+  }
+  return sums
+}
+
+function add(to: Halves, at: number, from: Halves, node: number) {
+  to.high[at]! += from.high[node]!
+  to.low[at]! += from.low[node]!
+}
+
+const exact = ({ high, low }: Halves, at: number) => BigInt(high[at]!) * HALF + BigInt(low[at]!)
+
+export const rowOf = ({ now, base, calls, largest }: Sums, group: number): GroupRow => ({
+  group,
+  self: exact(now.selfs, group),
+  total: exact(now.totals, group),
+  calls: calls[group]!,
+  baseSelf: base ? exact(base.selfs, group) : 0n,
+  baseTotal: base ? exact(base.totals, group) : 0n,
+  largest: largest[group]!,
+})
+
+/** A sum as a number, near enough to sort by. */
+export const near = ({ high, low }: Halves, at: number) => high[at]! * Number(HALF) + low[at]!
+
+/** How much a total differs from that of the other side, to sort by. */
+export const nearChange = ({ now, base }: Sums, at: number) =>
+  base ? Math.abs(near(now.totals, at) - near(base.totals, at)) : 0
+
+/** The first `count` of many in an order, without sorting all of them. */
+export function* firstOf(
+  many: number[],
+  count: number,
+  order: (a: number, b: number) => number,
+): Generator<undefined, number[]> {
+  const kept: number[] = []
+  let last: number | undefined
+  for (const [i, one] of many.entries()) {
+    if (i % STRETCH === 0) yield
+    if (last !== undefined && order(one, last) >= 0) continue
+    if (kept.push(one) < 2 * count) continue
+    kept.sort(order).length = count
+    last = kept[count - 1]
+  }
+  return kept.sort(order).slice(0, count)
 }

@@ -40,10 +40,16 @@ export function depthAt(tree: Tree, view: View, y: number): number {
   return depth >= 0 && depth < tree.levels.length ? depth : -1
 }
 
-/** First position in the level whose right edge is beyond `x`. */
-export function firstBeyond(tree: Tree, level: Int32Array, x: number): number {
-  let low = 0
-  let high = level.length
+/** First position in the level, from `start` on, whose right edge is beyond `x`. */
+export function firstBeyond(tree: Tree, level: Int32Array, x: number, start = 0): number {
+  // In growing steps first: what is looked for is often near.
+  let low = start
+  let step = start ? 1 : level.length
+  while (low + step < level.length && tree.right[level[low + step - 1]!]! <= x) {
+    low += step
+    step *= 2
+  }
+  let high = Math.min(level.length, low + step)
   while (low < high) {
     const middle = (low + high) >> 1
     if (tree.right[level[middle]!]! > x) high = middle
@@ -95,28 +101,19 @@ export class Bars {
 
   private row(tree: Tree, view: View, level: Int32Array, y: number) {
     const { left, right } = tree
-    const scale = view.width / (view.x1 - view.x0)
-    let run = -1
-    let runStart = 0
-    let runEnd = 0
-    for (let i = firstBeyond(tree, level, view.x0); i < level.length; i++) {
+    const pixel = (view.x1 - view.x0) / view.width
+    for (let i = firstBeyond(tree, level, view.x0); i < level.length;) {
       const node = level[i]!
-      if (left[node]! >= view.x1) break
-      const x = (left[node]! - view.x0) * scale
-      const end = (right[node]! - view.x0) * scale
-      if (run >= 0 && (end - x >= THIN || x - runEnd > 0.5 || runEnd - runStart >= THIN)) {
-        this.push(run, runStart, runEnd - runStart, y, 1)
-        run = -1
-      }
-      if (end - x >= THIN) {
-        this.push(node, x, end - x, y, 0)
-      } else if (run < 0) {
-        run = node
-        runStart = x
-        runEnd = end
-      } else runEnd = end
+      const start = left[node]!
+      if (start >= view.x1) break
+      let end = right[node]!
+      const thin = end - start < THIN * pixel
+      // Thin nodes that end within the same few pixels are one bar; there may be thousands.
+      const next = thin ? Math.max(i + 1, firstBeyond(tree, level, start + THIN * pixel, i)) : i + 1
+      if (thin) end = right[level[next - 1]!]!
+      this.push(node, (start - view.x0) / pixel, (end - start) / pixel, y, Number(thin))
+      i = next
     }
-    if (run >= 0) this.push(run, runStart, runEnd - runStart, y, 1)
   }
 
   private push(node: number, x: number, width: number, y: number, merged: number) {

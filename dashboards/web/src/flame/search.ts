@@ -1,6 +1,6 @@
 // Frames by their label, and what they cost together.
 
-import { type Tree, walk } from './tree.ts'
+import type { Tree } from './tree.ts'
 
 export interface Matches {
   /** 1 for every matching node. */
@@ -48,20 +48,26 @@ export interface Matched {
   total: bigint
 }
 
-/** The matches at or below `top`. */
+const WITHIN = 1
+const MATCHED = 2
+
+/** The matches at or below `top`. One pass over flat arrays: parents stand before children. */
 export function matchedIn(tree: Tree, matches: Matches, top: number): Matched {
+  const { size, parent, totals } = tree
   const outermost: number[] = []
   let total = 0n
   let count = 0
-  walk(tree, top, (node) => {
-    if (!matches.nodes[node]) return
+  const state = new Uint8Array(size)
+  for (let node = top; node < size; node++) {
+    const above = node === top ? WITHIN : state[parent[node]!]!
+    if (!above) continue
+    state[node] = above
+    if (!matches.nodes[node]) continue
+    state[node] = MATCHED
+    count++
+    if (above === MATCHED) continue
     outermost.push(node)
-    total += tree.totals[node]!
-    walk(tree, node, (inner) => {
-      count += matches.nodes[inner]!
-    })
-    return false
-  })
-  outermost.sort((a, b) => a - b)
+    total += totals[node]!
+  }
   return { outermost, count, total }
 }

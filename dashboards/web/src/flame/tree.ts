@@ -47,6 +47,10 @@ export interface Tree {
   label: Int32Array
   groups: Group[]
   group: Int32Array
+  /** The nearest node above that is of the same group; 0 for none. */
+  outer: Int32Array
+  /** Calls at or below a node. */
+  calls: Float64Array
   /** Nodes of each depth from left to right. */
   levels: Int32Array[]
   /** Node of a path id. */
@@ -82,12 +86,15 @@ export function buildTree(flame: Flamegraph, rootLabel = ROOT_LABEL): Tree {
     label: new Int32Array(size),
     groups: [{ service: '', kind: 'step', label: rootLabel }],
     group: new Int32Array(size),
+    outer: new Int32Array(size),
+    calls: new Float64Array(size),
     levels: [],
     byId: new Map(),
   }
   tree.parent[ROOT] = -1
   tree.right[ROOT] = 1
   link(tree)
+  nest(tree)
   place(tree)
   tree.levels = levelsOf(tree)
   return tree
@@ -105,6 +112,7 @@ function link(tree: Tree) {
     tree.depth[node] = tree.depth[parent]! + 1
     if (frame.id !== null) tree.byId.set(frame.id, node)
     quantities(tree, node, frame.self, frame.total)
+    tree.calls[node] = frame.calls
     if (tree.base) quantities(tree.base, node, frame.base_self ?? '0', frame.base_total ?? '0')
     tree.label[node] = intern(labels, frame.label, () => tree.labels.push(frame.label) - 1)
     const { service, kind, label } = frame
@@ -116,7 +124,39 @@ function link(tree: Tree) {
   }
 }
 
-const halvesOf = (size: number): Halves => ({ high: new Float64Array(size), low: new Float64Array(size) })
+/** Finds recursion. Depth first without recursing itself: traces may be nested deeper than the call stack. */
+function nest({ groups, group, outer, firstChild, next, parent }: Tree) {
+  /** The innermost open node of each group. */
+  const open = new Int32Array(groups.length)
+  let node = ROOT
+  for (;;) {
+    const child = firstChild[node]!
+    if (child) {
+      enter((node = child))
+      continue
+    }
+    while (!next[node]) {
+      leave(node)
+      if (node === ROOT || (node = parent[node]!) === ROOT) return
+    }
+    leave(node)
+    enter((node = next[node]!))
+  }
+
+  function enter(at: number) {
+    outer[at] = open[group[at]!]!
+    open[group[at]!] = at
+  }
+
+  function leave(at: number) {
+    open[group[at]!] = outer[at]!
+  }
+}
+
+export const halvesOf = (size: number): Halves => ({
+  high: new Float64Array(size),
+  low: new Float64Array(size),
+})
 
 function quantities(
   side: Pick<Tree, 'selfs' | 'totals' | 'halves'>,
@@ -179,14 +219,4 @@ export function pathTo(tree: Tree, node: number): number[] {
 export function isWithin(tree: Tree, node: number, ancestor: number): boolean {
   for (let n = node; n >= 0; n = tree.parent[n]!) if (n === ancestor) return true
   return false
-}
-
-/** Calls `visit` for every node of the subtree, parents first. Children are skipped where it returns false. */
-export function walk(tree: Tree, start: number, visit: (node: number) => boolean | void) {
-  const stack = [start]
-  while (stack.length) {
-    const node = stack.pop()!
-    if (visit(node) === false) continue
-    for (let child = tree.firstChild[node]!; child; child = tree.next[child]!) stack.push(child)
-  }
 }

@@ -1,6 +1,6 @@
 // What the panels below the graph are about: the matches of the search, else the zoomed frame, else everything.
 
-import { matchedIn, search } from '../../flame/search.ts'
+import { matchedIn, type Matches } from '../../flame/search.ts'
 import { isWithin, ROOT, ROOT_LABEL, type Tree } from '../../flame/tree.ts'
 import { named } from '../../text.ts'
 import type { Paths } from '../../flame/collapse.ts'
@@ -17,13 +17,14 @@ export interface Focus {
   omitted: number
 }
 
-export function focusOf(tree: Tree, zoom: number, searched: string): Focus {
-  const matches = search(tree, searched)
+/** `matches`: what was found when searching for `searched`; null without a search. */
+export function focusOf(tree: Tree, zoom: number, matches: Matches | null, searched: string): Focus {
   if (!matches)
     return { title: zoom === ROOT ? ROOT_LABEL : named(tree.frames[zoom]!.label), nodes: [zoom], omitted: 0 }
   const { outermost } = matchedIn(tree, matches, zoom)
   const found = outermost.filter((node) => tree.frames[node]!.id !== null)
-  found.sort((a, b) => Number(tree.totals[b]! - tree.totals[a]!))
+  const width = (node: number) => tree.right[node]! - tree.left[node]!
+  found.sort((a, b) => width(b) - width(a))
   const labels = new Set(found.map((node) => tree.frames[node]!.label))
   const title = labels.size === 1 ? named([...labels][0]!) : named(searched.trim())
   return { title, nodes: found.slice(0, MOST), omitted: Math.max(0, found.length - MOST) }
