@@ -229,6 +229,11 @@ async fn fill(url: &str, receipts: &[Measures], traces: usize) -> Result<()> {
         "dim_rollups",
         "rollup_deltas",
         "dim_deltas",
+        "dim_paths",
+        "dim_totals",
+        "trace_rollups",
+        "trace_deltas",
+        "sampled_calls",
     ] {
         loader.run(&format!("DELETE FROM {table}")).await?;
     }
@@ -247,6 +252,7 @@ async fn fill(url: &str, receipts: &[Measures], traces: usize) -> Result<()> {
         let last = first + some.len();
         write_traces(&mut loader, receipts, &some).await?;
         loader.run(&calls_sql(*first, last, receipts.len())).await?;
+        loader.run(SAMPLE).await?;
         loader.run("DELETE FROM seeds").await?;
         let reached_us = some.last().map_or(0, |(_, seed)| seed.start_us);
         write_sums(&mut loader, &world, &mut sums, reached_us).await?;
@@ -452,19 +458,25 @@ fn calls_sql(first: usize, last: usize, receipts: usize) -> String {
     )
 }
 
+/// The calls of the last seeds that are in the sample.
+const SAMPLE: &str = "INSERT INTO sampled_calls (start_us, project_id, start_day, flags, lane, why, unpriced, error, trace_id, \
+     span_id, path_id, series_id, user_id, session_id, prompt, tags) SELECT c.start_us, c.project_id, c.start_day, c.flags, \
+     c.lane, c.why, c.unpriced, c.error, c.trace_id, c.span_id, c.path_id, c.series_id, c.user_id, c.session_id, c.prompt, \
+     c.tags FROM seeds s JOIN calls c ON c.project_id = 1 AND c.lane = s.lane AND c.trace_id = s.trace_id WHERE s.lane < 2";
+
 /// Writes and forgets the sums of buckets that end before a time.
 async fn write_sums(
     loader: &mut Loader,
     world: &World,
-    (rollups, dimensions): &mut (world::Rollups, world::Dimensions),
+    (rollups, dimensions, traces): &mut (world::Rollups, world::Dimensions, world::Traces),
     until_us: i64,
 ) -> Result<()> {
     let measures = |sums: &Measures| {
         let counts = sums.counts.map(Cell::Int).into_iter();
         counts.chain(sums.sums.map(Cell::Wide)).collect::<Vec<_>>()
     };
-    let columns = |keys: [&'static str; 5]| -> Vec<&'static str> {
-        keys.into_iter().chain(COUNTS).chain(SUMS).collect()
+    let columns = |keys: &[&'static str]| -> Vec<&'static str> {
+        keys.iter().copied().chain(COUNTS).chain(SUMS).collect()
     };
     let done = rollups.extract_if(.., |(tier, bucket_us, _), _| {
         bucket_us + i64::from(*tier) * 1_000_000 <= until_us
@@ -482,21 +494,62 @@ async fn write_sums(
         row
     });
     let keys = ["project_id", "tier", "bucket_us", "path_id", "series_id"];
-    loader.rows("rollups", &columns(keys), rows).await?;
-    let done = dimensions.extract_if(.., |(day, ..), _| {
-        (i64::from(*day) + 1) * DAY_US <= until_us
+    loader.rows("rollups", &columns(&keys), rows).await?;
+    let mut tables: [Vec<Vec<Cell>>; 3] = Default::default();
+    let done = dimensions.extract_if(.., |(seconds, bucket_us, ..), _| {
+        bucket_us + i64::from(*seconds).max(86_400) * 1_000_000 <= until_us
     });
-    let rows = done.map(|((day, dimension, value, series), sums)| {
-        let mut row = vec![
-            Cell::Int(1),
-            Cell::Int(day.into()),
-            Cell::Text(dimension.to_owned()),
-            Cell::Text(value),
-            Cell::Bytes(series.to_vec()),
-        ];
+    for ((seconds, bucket_us, dimension, value, leaf), sums) in done {
+        let leaf = &world.leaves[leaf];
+        let (path, series) = (
+            Cell::Bytes(leaf.path.0.to_vec()),
+            Cell::Bytes(leaf.series.0.to_vec()),
+        );
+        let named = [Cell::Text(dimension.to_owned()), Cell::Text(value)];
+        let day = Cell::Int(bucket_us / DAY_US);
+        let (table, before, after) = match seconds {
+            world::BY_PATH => (0, vec![day], vec![path, series]),
+            world::BY_SERIES => (1, vec![day], vec![series]),
+            tier => (
+                2,
+                vec![Cell::Int(tier.into()), Cell::Int(bucket_us)],
+                Vec::new(),
+            ),
+        };
+        let mut row = vec![Cell::Int(1)];
+        row.extend(before.into_iter().chain(named).chain(after));
         row.extend(measures(&sums));
-        row
+        tables[table].push(row);
+    }
+    let [paths, series, totals] = tables;
+    let by_path = [
+        "project_id",
+        "day",
+        "dimension",
+        "value",
+        "path_id",
+        "series_id",
+    ];
+    let by_series = ["project_id", "day", "dimension", "value", "series_id"];
+    let alone = ["project_id", "tier", "bucket_us", "dimension", "value"];
+    for (table, keys, rows) in [
+        ("dim_paths", &by_path[..], paths),
+        ("dim_rollups", &by_series, series),
+        ("dim_totals", &alone, totals),
+    ] {
+        loader.rows(table, &columns(keys), rows.into_iter()).await?;
+    }
+    let done = traces.extract_if(.., |(tier, bucket_us), _| {
+        bucket_us + i64::from(*tier) * 1_000_000 <= until_us
     });
-    let keys = ["project_id", "day", "dimension", "value", "series_id"];
-    loader.rows("dim_rollups", &columns(keys), rows).await
+    let rows = done.map(|((tier, bucket_us), traces)| {
+        vec![
+            Cell::Int(1),
+            Cell::Int(tier.into()),
+            Cell::Int(bucket_us),
+            Cell::Int(traces),
+        ]
+    });
+    let columns = ["project_id", "tier", "bucket_us", "traces"];
+    loader.rows("trace_rollups", &columns, rows).await
 }

@@ -26,6 +26,47 @@ macro_rules! calls_columns {
 }
 pub(crate) use calls_columns;
 
+/// The columns of `sampled_calls`: what filters name. With a prefix, those of `calls` that they come from.
+macro_rules! sampled_columns {
+    ($c:literal) => {
+        concat!(
+            $c,
+            "start_us, ",
+            $c,
+            "project_id, ",
+            $c,
+            "start_day, ",
+            $c,
+            "flags, ",
+            $c,
+            "lane, ",
+            $c,
+            "why, ",
+            $c,
+            "unpriced, ",
+            $c,
+            "error, ",
+            $c,
+            "trace_id, ",
+            $c,
+            "span_id, ",
+            $c,
+            "path_id, ",
+            $c,
+            "series_id, ",
+            $c,
+            "user_id, ",
+            $c,
+            "session_id, ",
+            $c,
+            "prompt, ",
+            $c,
+            "tags"
+        )
+    };
+}
+pub(crate) use sampled_columns;
+
 /// Number of [`calls_columns`].
 pub(crate) const CALLS_COLUMN_COUNT: usize = 55;
 

@@ -2,9 +2,9 @@
 
 use crate::{
     CallRow, StoreError, TIERS,
-    delta::{LONGEST_TIER, first_days},
+    delta::{DimTable, LONGEST_TIER, first_days},
     snapshot::Snapshot,
-    verify::merge,
+    verify::{count_up, merge},
 };
 
 /// Dumps calls, traces, claims and rollups. Receive times and commit cursors are left out, since they
@@ -28,8 +28,15 @@ pub(crate) async fn dump<S: Snapshot>(snapshot: &mut S) -> Result<Vec<String>, S
                 lines.push(format!("rollup {tier} {key:?} {measures:?}"));
             }
         }
-        for (key, measures) in merge(snapshot.dims_on(project, day).await?) {
-            lines.push(format!("dim {key:?} {measures:?}"));
+        for table in DimTable::ALL {
+            for (key, measures) in merge(snapshot.dims_on(project, day, table).await?) {
+                lines.push(format!("{table:?} {key:?} {measures:?}"));
+            }
+        }
+    }
+    for tier in TIERS {
+        for (key, count) in count_up(snapshot.trace_counts(tier).await?) {
+            lines.push(format!("traces {tier} {key:?} {count}"));
         }
     }
     traces(snapshot, &mut lines).await?;

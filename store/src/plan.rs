@@ -8,7 +8,7 @@ use crate::{
     CallKey, CallRow, ClassSet, Mark, MarkId, SeriesId, SeriesRow, StoreError, TraceKey, TraceRow,
     TraceTotals,
     claim_row::{ClaimKey, ClaimRow},
-    delta::Deltas,
+    delta::{Deltas, SAMPLED_LANES, counted_more, trace_bucket},
     election::{Change, Elected},
     outcome::{Known, Outcome},
 };
@@ -168,6 +168,12 @@ impl Writes {
             self.remove(gone);
         }
         if known.trace != outcome.trace {
+            if let Some(trace) = &known.trace {
+                self.deltas.count(trace, -1);
+            }
+            if let Some(trace) = &outcome.trace {
+                self.deltas.count(trace, 1);
+            }
             self.old_traces
                 .extend(known.trace.as_ref().map(|trace| trace.key));
             self.new_traces.extend(outcome.trace.clone());
@@ -178,6 +184,19 @@ impl Writes {
                 .iter()
                 .map(|path| (known.key.project, path.clone())),
         );
+    }
+
+    /// Keys with start days of the calls in [`SAMPLED_LANES`] that are gone or changed, and of those there or changed.
+    pub(crate) fn sampled(&self) -> (Vec<(CallKey, i32)>, Vec<(CallKey, i32)>) {
+        let is_sampled = |(call, _): &(CallKey, i32)| call.trace.lane() < SAMPLED_LANES;
+        let keyed = |call: &CallRow| (call.key, call.start_day());
+        let changed = || self.changed_calls.iter().map(keyed);
+        let gone = self.old_calls.iter().copied().chain(changed());
+        let there = self.new_calls.iter().map(keyed).chain(changed());
+        (
+            gone.filter(is_sampled).collect(),
+            there.filter(is_sampled).collect(),
+        )
     }
 
     fn add(&mut self, call: CallRow) {
@@ -213,6 +232,18 @@ impl Writes {
         self.old_claims.sort_unstable();
         self.new_claims.sort_unstable_by_key(|claim| claim.key);
     }
+}
+
+/// Adds what becomes of the count of traces when one at `start_us` has `calls` counted calls after a change.
+pub(crate) fn count_changed(
+    counts: &mut BTreeMap<(i32, i64), i64>,
+    trace: TraceKey,
+    (start_us, calls): (i64, i64),
+    change: &TraceTotals,
+) {
+    *counts
+        .entry(trace_bucket(trace.project, start_us))
+        .or_default() += counted_more(calls, change.calls);
 }
 
 /// Every row that was read under a lock is still there when it is written.

@@ -4,8 +4,10 @@ use std::{collections::HashSet, future::Future};
 
 use crate::{
     CallKey, CallRow, ClassSet, LandingRow, Measures, StoreError, TraceKey, TraceRow,
+    call_columns::sampled_columns,
     claim_row::{ClaimKey, ClaimRow},
-    delta::{DimKey, PathKey},
+    delta::{DimKey, DimTable, HELD_BY_PATH, PathKey},
+    query::Dialect,
     retention::DroppedBefore,
 };
 
@@ -81,12 +83,30 @@ pub(crate) trait Snapshot: Send {
         tier: i32,
     ) -> impl Future<Output = Result<Vec<(PathKey, Measures)>, StoreError>> + Send;
 
-    /// Rollups by dimension and differences on a day; keys may repeat.
+    /// Sums of a table by dimension and differences on a day; keys may repeat.
     fn dims_on(
         &mut self,
         project: i32,
         day: i32,
+        table: DimTable,
     ) -> impl Future<Output = Result<Vec<(DimKey, Measures)>, StoreError>> + Send;
+
+    /// Projects, days and dimensions of which no sums by path are kept.
+    fn wide(
+        &mut self,
+    ) -> impl Future<Output = Result<HashSet<(i32, i32, String)>, StoreError>> + Send;
+
+    /// From which UTC day on [`crate::delta::VALUES_SINCE_DAY`] holds.
+    fn values_since(&mut self) -> impl Future<Output = Result<i32, StoreError>> + Send;
+
+    /// Numbers of traces and differences by project and bucket of a tier; keys may repeat.
+    fn trace_counts(
+        &mut self,
+        tier: i32,
+    ) -> impl Future<Output = Result<Vec<((i32, i64), i64)>, StoreError>> + Send;
+
+    /// How many calls from a day on are sampled wrongly, or not and should be.
+    fn unsampled(&mut self, from_day: i32) -> impl Future<Output = Result<i64, StoreError>> + Send;
 
     /// Calls whose state is not what their lost elections say.
     fn contradictory_calls(
@@ -117,6 +137,79 @@ macro_rules! contradiction {
     };
 }
 pub(crate) use contradiction;
+
+/// Selects project, time, dimension, value, path, series and `measures` of a table by dimension and of the differences not
+/// yet folded into it, of a project and a day. Older versions kept tools too, which no question reads.
+pub(crate) fn dims_sql(dialect: Dialect, table: DimTable, measures: &str) -> String {
+    let none = match dialect {
+        Dialect::Postgres => "decode(repeat('00', 16), 'hex')",
+        Dialect::Sqlite => "zeroblob(16)",
+    };
+    let day_us = "CAST(day AS bigint) * 86400000000";
+    let (name, time, path, series, stored, waiting) = match table {
+        DimTable::Series => (
+            "dim_rollups",
+            day_us,
+            none,
+            "series_id",
+            "true".to_owned(),
+            "true",
+        ),
+        DimTable::Paths => (
+            "dim_paths",
+            day_us,
+            "path_id",
+            "series_id",
+            "true".to_owned(),
+            "path_id IS NOT NULL",
+        ),
+        DimTable::Totals(tier) => (
+            "dim_totals",
+            "bucket_us",
+            none,
+            none,
+            format!("tier = {tier}"),
+            "hour_us IS NOT NULL",
+        ),
+    };
+    let on_day = match table {
+        DimTable::Totals(_) => {
+            "bucket_us >= $2 * CAST(86400000000 AS bigint) AND bucket_us < ($2 + 1) * CAST(86400000000 AS bigint)"
+        }
+        _ => "day = $2",
+    };
+    let held = match table {
+        DimTable::Series => "dimension <> 'tool'",
+        _ => HELD_BY_PATH,
+    };
+    let late = match table {
+        DimTable::Totals(_) => "hour_us",
+        _ => day_us,
+    };
+    format!(
+        "SELECT project_id, {time}, dimension, value, {path}, {series}, {measures} FROM {name} \
+         WHERE project_id = $1 AND {on_day} AND {stored} AND {held} UNION ALL \
+         SELECT project_id, {late}, dimension, value, {path}, {series}, {measures} FROM dim_deltas \
+         WHERE project_id = $1 AND day = $2 AND {waiting} AND {held}"
+    )
+}
+
+/// Project, bucket and number of traces of a tier.
+pub(crate) const TRACE_COUNTS: &str = "SELECT project_id, bucket_us, traces FROM trace_rollups WHERE tier = $1 UNION ALL \
+     SELECT project_id, bucket_us - bucket_us % ($1 * CAST(1000000 AS bigint)), traces FROM trace_deltas";
+
+/// Calls of lanes below $1 that start on day $2 or later and are not in the sample as they are, and the other way round.
+pub(crate) const UNSAMPLED: &str = concat!(
+    "SELECT (SELECT count(*) FROM (SELECT ",
+    sampled_columns!("c."),
+    " FROM calls c WHERE c.lane < $1 AND c.start_day >= $2 EXCEPT SELECT ",
+    sampled_columns!("s."),
+    " FROM sampled_calls s WHERE s.start_day >= $2) x) + (SELECT count(*) FROM (SELECT ",
+    sampled_columns!("s."),
+    " FROM sampled_calls s WHERE s.start_day >= $2 EXCEPT SELECT ",
+    sampled_columns!("c."),
+    " FROM calls c WHERE c.lane < $1 AND c.start_day >= $2) y)"
+);
 
 /// Rows of one page.
 pub(crate) const PAGE: i64 = 500;

@@ -15,7 +15,7 @@ use crate::{
     CallKey, CallRow, ClassSet, LandingRow, Measures, StoreError, TIERS, TraceKey, TraceTotals,
     call_row::{DAY_US, day_of},
     claim_row::{BY_RESPONSE, ClaimRow},
-    delta::{DimKey, LONGEST_TIER, PathKey, first_days},
+    delta::{DimKey, DimTable, LONGEST_TIER, PathKey, first_days, trace_bucket},
     election,
     outcome::{Horizon, outcome},
     retention::DroppedBefore,
@@ -90,7 +90,14 @@ pub(crate) async fn verify<S: Snapshot>(
         dropped: snapshot.dropped_before().await?,
     };
     check_landed(snapshot, horizon, &mut found).await?;
-    let expected = check_traces(snapshot, horizon.dropped, &mut found).await?;
+    let since = Since {
+        values_day: snapshot.values_since().await?,
+        calls_day: horizon.dropped.calls_day,
+    };
+    let expected = check_traces(snapshot, horizon.dropped, since, &mut found).await?;
+    let unsampled = snapshot.unsampled(since.day()).await?;
+    found.compare("sampled_calls", "rows", &unsampled, &0);
+    let wide = snapshot.wide().await?;
     let claims = check_claims(snapshot, horizon.dropped.claims_day, &mut found).await?;
     found.compare("claims", "rows", &claims, &expected);
     for call in snapshot.contradictory_calls().await? {
@@ -101,7 +108,14 @@ pub(crate) async fn verify<S: Snapshot>(
     days.retain(|(_, day)| *day >= horizon.dropped.calls_day);
     let mut longest: BTreeMap<PathKey, Measures> = BTreeMap::new();
     for (project, day) in &days {
-        check_day(snapshot, *project, *day, &mut longest, &mut found).await?;
+        check_day(
+            snapshot,
+            (*project, *day),
+            &mut longest,
+            &mut found,
+            (since, &wide),
+        )
+        .await?;
     }
     let whole = |day: &i32| *day >= horizon.dropped.calls_day;
     for (project, day) in first_days(&days).into_iter().filter(|(_, day)| whole(day)) {
@@ -185,15 +199,22 @@ fn compare_maps<K: Debug + Ord, V: Debug + PartialEq>(
 async fn check_traces<S: Snapshot>(
     snapshot: &mut S,
     dropped: DroppedBefore,
+    since: Since,
     found: &mut Verified,
 ) -> Result<u64, StoreError> {
     let mut claims = 0;
+    let mut counts: BTreeMap<(i32, i64), i64> = BTreeMap::new();
     let mut after = None;
     loop {
         let traces = snapshot.stored_traces(after).await?;
         let Some(last) = traces.last() else {
+            check_trace_counts(snapshot, &counts, since, found).await?;
             return Ok(claims);
         };
+        for trace in traces.iter().filter(|trace| trace.totals.calls > 0) {
+            let bucket = trace_bucket(trace.key.project, trace.start_us);
+            *counts.entry(bucket).or_default() += 1;
+        }
         after = Some(last.key);
         let keys: Vec<TraceKey> = traces.iter().map(|trace| trace.key).collect();
         let kept = dropped.kept(days(&[], &traces));
@@ -215,6 +236,38 @@ async fn check_traces<S: Snapshot>(
             }
         }
     }
+}
+
+/// How many traces there are, bucket by bucket, as far back as all of them were counted.
+async fn check_trace_counts<S: Snapshot>(
+    snapshot: &mut S,
+    counts: &BTreeMap<(i32, i64), i64>,
+    since: Since,
+    found: &mut Verified,
+) -> Result<(), StoreError> {
+    for tier in TIERS {
+        let width = i64::from(tier) * 1_000_000;
+        let is_whole = |(_, bucket_us): &(i32, i64)| day_of(*bucket_us) >= since.day();
+        let mut stored = count_up(snapshot.trace_counts(tier).await?);
+        let in_tier = |(&(project, bucket_us), &traces): (&(i32, i64), &i64)| {
+            ((project, bucket_us.div_euclid(width) * width), traces)
+        };
+        let mut computed = count_up(counts.iter().map(in_tier).collect());
+        stored.retain(|bucket, _| is_whole(bucket));
+        computed.retain(|bucket, _| is_whole(bucket));
+        compare_maps(found, "trace_rollups", &stored, &computed);
+    }
+    Ok(())
+}
+
+/// Adds up counts of one key; nothing is no row.
+pub(crate) fn count_up(rows: Vec<((i32, i64), i64)>) -> BTreeMap<(i32, i64), i64> {
+    let mut counts: BTreeMap<(i32, i64), i64> = BTreeMap::new();
+    for (key, count) in rows {
+        *counts.entry(key).or_default() += count;
+    }
+    counts.retain(|_, count| *count != 0);
+    counts
 }
 
 /// Claims from their calls, and verdicts from claims; returns how many claims there are.
@@ -295,13 +348,28 @@ async fn check_group<S: Snapshot>(
     Ok(())
 }
 
+/// From which UTC days on something is complete.
+#[derive(Clone, Copy, Debug)]
+struct Since {
+    /// What [`crate::delta::VALUES_SINCE_DAY`] names.
+    values_day: i32,
+    /// Calls.
+    calls_day: i32,
+}
+
+impl Since {
+    fn day(self) -> i32 {
+        self.values_day.max(self.calls_day)
+    }
+}
+
 /// Rollups of one day from its calls, which are added to the longest buckets.
 async fn check_day<S: Snapshot>(
     snapshot: &mut S,
-    project: i32,
-    day: i32,
+    (project, day): (i32, i32),
     longest: &mut BTreeMap<PathKey, Measures>,
     found: &mut Verified,
+    (since, wide): (Since, &HashSet<(i32, i32, String)>),
 ) -> Result<(), StoreError> {
     let mut paths: BTreeMap<PathKey, Measures> = BTreeMap::new();
     let mut dims: BTreeMap<DimKey, Measures> = BTreeMap::new();
@@ -354,8 +422,23 @@ async fn check_day<S: Snapshot>(
         let stored = merge(snapshot.rollups_on(project, day, tier).await?);
         compare_maps(found, "rollups", &stored, &computed);
     }
-    let stored = merge(snapshot.dims_on(project, day).await?);
-    compare_maps(found, "dim_rollups", &stored, &dims);
+    for table in DimTable::ALL {
+        if table != DimTable::Series && day < since.values_day {
+            continue;
+        }
+        let is_kept = |key: &DimKey| {
+            let is_wide = || wide.contains(&(project, day, key.dimension.to_string()));
+            table.holds(&key.dimension) && !(table == DimTable::Paths && is_wide())
+        };
+        let mut stored = merge(snapshot.dims_on(project, day, table).await?);
+        stored.retain(|key, _| is_kept(key));
+        let mut computed: BTreeMap<DimKey, Measures> = BTreeMap::new();
+        for (key, measures) in dims.iter().filter(|(key, _)| is_kept(key)) {
+            let sum = computed.entry(key.within(table)).or_default();
+            sum.add(measures);
+        }
+        compare_maps(found, table.name(), &stored, &computed);
+    }
     Ok(())
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Leaf {
 pub(super) struct World {
     pub(super) paths: Vec<PathRow>,
     pub(super) leaves: Vec<Leaf>,
+    /// Of each leaf the first one with the same series.
+    pub(super) series: Vec<usize>,
 }
 
 /// One trace before its calls are written.
@@ -49,8 +51,15 @@ pub(super) struct Seed {
 
 /// Sums by (tier, bucket, leaf).
 pub(super) type Rollups = BTreeMap<(i32, i64, usize), Measures>;
-/// Sums by (day, dimension, value, series).
-pub(super) type Dimensions = BTreeMap<(i32, &'static str, String, [u8; 16]), Measures>;
+/// Sums by (seconds of a bucket, bucket, dimension, value, leaf); the leaf is 0 where there is no path, and -1 in
+/// the seconds stands for sums by path, -2 for those by series.
+pub(super) type Dimensions = BTreeMap<(i32, i64, &'static str, String, usize), Measures>;
+/// Sums by path and UTC day, among the seconds of a bucket.
+pub(super) const BY_PATH: i32 = -1;
+/// Sums by series and UTC day.
+pub(super) const BY_SERIES: i32 = -2;
+/// Traces by (tier, bucket).
+pub(super) type Traces = BTreeMap<(i32, i64), i64>;
 
 impl Seed {
     pub(super) fn team(&self) -> String {
@@ -67,6 +76,7 @@ impl World {
         let mut world = Self {
             paths: Vec::new(),
             leaves: Vec::new(),
+            series: Vec::new(),
         };
         for route in 0..ROUTES {
             let web = format!("web-{}", route % 4);
@@ -125,6 +135,17 @@ impl World {
                 }
             }
         }
+        let first = |leaf: &Leaf| {
+            world
+                .leaves
+                .iter()
+                .position(|known| known.series == leaf.series)
+        };
+        world.series = world
+            .leaves
+            .iter()
+            .map(|leaf| first(leaf).unwrap_or_default())
+            .collect();
         world
     }
 
@@ -187,7 +208,7 @@ pub(super) fn add(
     number: usize,
     seed: &Seed,
     receipts: &[Measures],
-    sums: &mut (Rollups, Dimensions),
+    sums: &mut (Rollups, Dimensions, Traces),
 ) {
     for call in 0..CALLS {
         let mut one = receipts[template(number, call, receipts.len())].clone();
@@ -199,12 +220,28 @@ pub(super) fn add(
             let key = (tier, start_us / width * width, leaf);
             sums.0.entry(key).or_default().add(&one);
         }
-        let day = i32::try_from(start_us / DAY_US).unwrap_or_default();
-        let series = world.leaves[leaf].series.0;
+        let day_us = start_us / DAY_US * DAY_US;
+        let hour_us = start_us / 3_600_000_000 * 3_600_000_000;
+        // Leaves of one series stand for it by the first of them.
+        let series = world.series[leaf];
         for (dimension, value) in [("user", seed.user()), ("tag.team", seed.team())] {
-            let key = (day, dimension, value, series);
-            sums.1.entry(key).or_default().add(&one);
+            for (seconds, bucket_us, leaf) in [
+                (BY_PATH, day_us, leaf),
+                (BY_SERIES, day_us, series),
+                (86_400, day_us, 0),
+                (3_600, hour_us, 0),
+            ] {
+                let key = (seconds, bucket_us, dimension, value.clone(), leaf);
+                sums.1.entry(key).or_default().add(&one);
+            }
         }
+    }
+    for tier in TIERS {
+        let width = i64::from(tier) * 1_000_000;
+        *sums
+            .2
+            .entry((tier, seed.start_us / width * width))
+            .or_default() += 1;
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) static COPY_DELTAS: LazyLock<String> = LazyLock::new(|| {
 
 pub(super) static COPY_DIM_DELTAS: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "COPY dim_deltas (project_id, day, dimension, value, series_id, {}) FROM STDIN (FORMAT binary)",
+        "COPY dim_deltas (project_id, day, dimension, value, series_id, path_id, hour_us, {}) FROM STDIN (FORMAT binary)",
         measures()
     )
 });
@@ -173,14 +173,16 @@ pub(super) fn deltas(rows: &BTreeMap<PathKey, Measures>) -> Option<CopyBuffer> {
 
 /// Rows of [`COPY_DIM_DELTAS`].
 pub(super) fn dim_deltas(rows: &BTreeMap<DimKey, Measures>) -> Option<CopyBuffer> {
-    let mut out = CopyBuffer::of(rows.len(), 5 + COUNTS.len() + SUMS.len(), 600)?;
+    let mut out = CopyBuffer::of(rows.len(), 7 + COUNTS.len() + SUMS.len(), 600)?;
     for (key, sums) in rows {
         out.row();
         out.i32(key.project);
-        out.i32(key.day);
+        out.i32(key.day());
         out.text(&key.dimension);
         out.text(&key.value);
         out.bytes(&key.series.0);
+        out.bytes(&key.path.0);
+        out.i64(key.hour_us);
         sums_of(sums, &mut out);
     }
     Some(out)

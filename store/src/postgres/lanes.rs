@@ -4,8 +4,9 @@ use super::Postgres;
 use super::statement::{query, query_as, query_scalar};
 use crate::{
     Lease, StoreError,
+    delta::WRITES,
     guard::Guard,
-    leases::{LaneRow, share},
+    leases::{LaneRow, OLDER_WRITERS, share},
 };
 
 impl Postgres {
@@ -31,16 +32,21 @@ impl Postgres {
                 until_us,
             })
             .collect();
+        query(OLDER_WRITERS)
+            .bind(WRITES)
+            .execute(guard.connection())
+            .await?;
         query("DELETE FROM settlers WHERE until_us <= $1")
             .bind(now_us)
             .execute(guard.connection())
             .await?;
         query(
-            "INSERT INTO settlers (owner, until_us) VALUES ($1, $2) \
-             ON CONFLICT (owner) DO UPDATE SET until_us = excluded.until_us",
+            "INSERT INTO settlers (owner, until_us, writes) VALUES ($1, $2, $3) \
+             ON CONFLICT (owner) DO UPDATE SET until_us = excluded.until_us, writes = excluded.writes",
         )
         .bind(owner)
         .bind(until_us)
+        .bind(WRITES)
         .execute(guard.connection())
         .await?;
         let live: i64 = query_scalar("SELECT count(*) FROM settlers")

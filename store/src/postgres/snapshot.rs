@@ -13,12 +13,13 @@ use crate::{
     call_row::DAY_US,
     claim_columns::{claim_row_columns, read_claim_row, read_trace_row, trace_row_columns},
     claim_row::{ClaimKey, ClaimRow, identity_lane},
-    delta::{DimKey, PathKey},
+    delta::{DimKey, DimTable, PathKey, SAMPLED_LANES, VALUES_SINCE_DAY},
     guard::Guard,
     landing::trace_id,
     measures::{COUNTS, SUMS},
+    query::Dialect,
     retention::DroppedBefore,
-    snapshot::{PAGE, Snapshot, contradiction},
+    snapshot::{PAGE, Snapshot, TRACE_COUNTS, UNSAMPLED, contradiction, dims_sql},
 };
 
 /// A read-only transaction.
@@ -233,27 +234,56 @@ impl Snapshot for PgSnapshot {
         &mut self,
         project: i32,
         day: i32,
+        table: DimTable,
     ) -> Result<Vec<(DimKey, Measures)>, StoreError> {
-        let measures = &*MEASURES;
-        let select =
-            format!("SELECT project_id, day, dimension, value, series_id, {measures} FROM");
-        let sql = format!(
-            "{select} dim_rollups WHERE project_id = $1 AND day = $2 UNION ALL \
-             {select} dim_deltas WHERE project_id = $1 AND day = $2"
-        );
+        let sql = dims_sql(Dialect::Postgres, table, &MEASURES);
         let query = query(AssertSqlSafe(sql)).bind(project).bind(day);
         let rows = query.fetch_all(self.connection()).await?;
         let read = |row: &PgRow| {
             let key = DimKey {
                 project: row.try_get(0)?,
-                day: row.try_get(1)?,
+                hour_us: row.try_get(1)?,
                 dimension: row.try_get::<&str, _>(2)?.into(),
                 value: row.try_get::<&str, _>(3)?.into(),
-                series: SeriesId(sixteen("series id", row.try_get(4)?)?),
+                path: PathId(sixteen("path id", row.try_get(4)?)?),
+                series: SeriesId(sixteen("series id", row.try_get(5)?)?),
             };
-            Ok((key, read_measures(row, 5)?))
+            Ok((key.within(table), read_measures(row, 6)?))
         };
         rows.iter().map(read).collect()
+    }
+
+    async fn wide(&mut self) -> Result<HashSet<(i32, i32, String)>, StoreError> {
+        let rows = query_as("SELECT project_id, day, dimension FROM dim_wide")
+            .fetch_all(self.connection())
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    async fn values_since(&mut self) -> Result<i32, StoreError> {
+        let day: Option<i64> = query_scalar("SELECT value FROM meta WHERE name = $1")
+            .bind(VALUES_SINCE_DAY)
+            .fetch_optional(self.connection())
+            .await?;
+        Ok(day.map_or(i32::MIN, |day| i32::try_from(day).unwrap_or(i32::MAX)))
+    }
+
+    async fn trace_counts(&mut self, tier: i32) -> Result<Vec<((i32, i64), i64)>, StoreError> {
+        let rows: Vec<(i32, i64, i64)> = query_as(TRACE_COUNTS)
+            .bind(tier)
+            .fetch_all(self.connection())
+            .await?;
+        let row = |(project, bucket_us, traces)| ((project, bucket_us), traces);
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    async fn unsampled(&mut self, from_day: i32) -> Result<i64, StoreError> {
+        let count = query_scalar(UNSAMPLED)
+            .bind(SAMPLED_LANES)
+            .bind(from_day)
+            .fetch_one(self.connection())
+            .await?;
+        Ok(count)
     }
 
     async fn contradictory_calls(&mut self) -> Result<Vec<CallRow>, StoreError> {

@@ -22,7 +22,7 @@ impl Postgres {
         let row = query(
             "SELECT (SELECT count(*) FROM (SELECT DISTINCT lane, project_id, trace_id FROM dirty) AS traces), \
              coalesce(sum(calls), 0), coalesce(sum(cost), 0)::text, min(received_us), \
-             (SELECT count(*) FROM rollup_deltas) + (SELECT count(*) FROM dim_deltas), (SELECT count(*) FROM deliveries WHERE dead_us IS NULL), \
+             (SELECT count(*) FROM rollup_deltas) + (SELECT count(*) FROM dim_deltas) + (SELECT count(*) FROM trace_deltas), (SELECT count(*) FROM deliveries WHERE dead_us IS NULL), \
              pg_database_size(current_database()) FROM dirty",
         )
         .fetch_one(guard.connection())
@@ -110,6 +110,7 @@ async fn drop_calls(connection: &mut PgConnection, day: i64) -> Result<u64, Stor
         for sql in [
             "DELETE FROM traces WHERE start_us < $1 AND end_us < $1",
             "DELETE FROM claims WHERE start_us < $1",
+            "DELETE FROM sampled_calls WHERE start_us < $1",
         ] {
             query(sql)
                 .bind(day.saturating_mul(DAY_US))

@@ -1,16 +1,18 @@
 //! What a settling transaction writes on Postgres: deletes and updates by key, COPY for the rest.
 
-use costflame_profile::PathRow;
-use sqlx::{AssertSqlSafe, PgConnection};
+use std::collections::BTreeMap;
 
-use super::statement::query;
+use costflame_profile::PathRow;
+use sqlx::{AssertSqlSafe, PgConnection, postgres::PgArguments, query::Query};
+
+use super::statement::{query, query_as};
 use super::{copy::CopyBuffer, encode, landing::copy, read::keys};
 use crate::{
-    CallRow, ClassSet, MarkId, SeriesId, SeriesRow, StoreError, TraceKey, TraceTotals,
-    call_columns::{VerdictColumns, calls_columns},
+    CallKey, CallRow, ClassSet, MarkId, SeriesId, SeriesRow, StoreError, TraceKey, TraceTotals,
+    call_columns::{VerdictColumns, calls_columns, sampled_columns},
     claim_columns::{claims_columns, count},
     claim_row::{ClaimKey, identity_lane},
-    plan::{Writes, expect_rows},
+    plan::{Writes, count_changed, expect_rows},
     seen::{Seen, Stored},
 };
 
@@ -50,9 +52,13 @@ pub(super) async fn write(
     )
     .await?;
     update_calls(connection, &writes.changed_calls).await?;
+    let mut counts = writes.deltas.traces.clone();
     for (trace, totals) in &writes.changed_traces {
-        update_trace(connection, *trace, totals).await?;
+        let (start_us, calls) = update_trace(connection, *trace, totals).await?;
+        count_changed(&mut counts, *trace, (start_us, calls.into()), totals);
     }
+    insert_trace_deltas(connection, &counts).await?;
+    sample(connection, writes).await?;
     let paths = seen.missing(writes.paths.iter(), |(project, path)| {
         Stored::Path(*project, path.id)
     });
@@ -103,29 +109,47 @@ async fn copy_rows(
 
 async fn delete_calls(
     connection: &mut PgConnection,
-    calls: &[(crate::CallKey, i32)],
+    calls: &[(CallKey, i32)],
 ) -> Result<(), StoreError> {
     if calls.is_empty() {
         return Ok(());
     }
+    let done = by_call_keys(query(DELETE_CALLS), calls)
+        .execute(connection)
+        .await?;
+    expect_rows(done.rows_affected(), calls.len())
+}
+
+macro_rules! delete_by_key {
+    ($table:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " c USING unnest($1::smallint[], $2::bytea[], $3::integer[], $4::bytea[], $5::integer[]) \
+             AS k (lane, trace_id, project_id, span_id, start_day) \
+             WHERE c.project_id = k.project_id AND c.lane = k.lane AND c.trace_id = k.trace_id AND c.span_id = k.span_id \
+             AND c.start_day = k.start_day"
+        )
+    };
+}
+const DELETE_CALLS: &str = delete_by_key!("calls");
+const DELETE_SAMPLED: &str = delete_by_key!("sampled_calls");
+
+/// Binds lanes, traces, projects, spans and start days.
+fn by_call_keys<'q>(
+    query: Query<'q, sqlx::Postgres, PgArguments>,
+    calls: &[(CallKey, i32)],
+) -> Query<'q, sqlx::Postgres, PgArguments> {
     let traces: Vec<TraceKey> = calls.iter().map(|(call, _)| call.trace).collect();
     let (lanes, ids, projects) = keys(&traces);
     let spans: Vec<[u8; 8]> = calls.iter().map(|(call, _)| call.span_id.0).collect();
     let days: Vec<i32> = calls.iter().map(|(_, day)| *day).collect();
-    let done = query(
-        "DELETE FROM calls c USING unnest($1::smallint[], $2::bytea[], $3::integer[], $4::bytea[], $5::integer[]) \
-         AS k (lane, trace_id, project_id, span_id, start_day) \
-         WHERE c.project_id = k.project_id AND c.lane = k.lane AND c.trace_id = k.trace_id AND c.span_id = k.span_id \
-         AND c.start_day = k.start_day",
-    )
-    .bind(lanes)
-    .bind(ids)
-    .bind(projects)
-    .bind(spans)
-    .bind(days)
-    .execute(connection)
-    .await?;
-    expect_rows(done.rows_affected(), calls.len())
+    query
+        .bind(lanes)
+        .bind(ids)
+        .bind(projects)
+        .bind(spans)
+        .bind(days)
 }
 
 async fn delete_claims(
@@ -215,13 +239,13 @@ async fn update_trace(
     connection: &mut PgConnection,
     trace: TraceKey,
     totals: &TraceTotals,
-) -> Result<(), StoreError> {
-    let done = query(
+) -> Result<(i64, i32), StoreError> {
+    let done = query_as(
         "UPDATE traces SET calls = calls + $4, errors = errors + $5, unpriced_calls = unpriced_calls + $6, \
          excluded_calls = excluded_calls + $7, cost = cost + $8::text::numeric, \
          excluded_cost = excluded_cost + $9::text::numeric, tokens_in = tokens_in + $10::text::numeric, \
          tokens_out = tokens_out + $11::text::numeric, tx = pg_current_xact_id()::text::bigint \
-         WHERE project_id = $1 AND lane = $2 AND trace_id = $3",
+         WHERE project_id = $1 AND lane = $2 AND trace_id = $3 RETURNING start_us, calls",
     )
     .bind(trace.project)
     .bind(trace.lane())
@@ -234,9 +258,61 @@ async fn update_trace(
     .bind(totals.excluded_cost.0.to_string())
     .bind(totals.tokens_in.to_string())
     .bind(totals.tokens_out.to_string())
+    .fetch_optional(connection)
+    .await?;
+    done.ok_or(StoreError::Conflict)
+}
+
+async fn insert_trace_deltas(
+    connection: &mut PgConnection,
+    counts: &BTreeMap<(i32, i64), i64>,
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = counts.iter().filter(|(_, traces)| **traces != 0).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    query(
+        "INSERT INTO trace_deltas (project_id, bucket_us, traces) \
+         SELECT * FROM unnest($1::integer[], $2::bigint[], $3::bigint[])",
+    )
+    .bind(
+        rows.iter()
+            .map(|((project, _), _)| *project)
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        rows.iter()
+            .map(|((_, bucket_us), _)| *bucket_us)
+            .collect::<Vec<_>>(),
+    )
+    .bind(rows.iter().map(|(_, traces)| **traces).collect::<Vec<_>>())
     .execute(connection)
     .await?;
-    expect_rows(done.rows_affected(), 1)
+    Ok(())
+}
+
+/// What changed in the sampled lanes, from the calls as they are now.
+async fn sample(connection: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
+    const ADD: &str = concat!(
+        "INSERT INTO sampled_calls (",
+        sampled_columns!(""),
+        ") SELECT ",
+        sampled_columns!("c."),
+        " FROM unnest($1::smallint[], $2::bytea[], $3::integer[], $4::bytea[], $5::integer[]) \
+         AS k (lane, trace_id, project_id, span_id, start_day) JOIN calls c \
+         ON c.project_id = k.project_id AND c.lane = k.lane AND c.trace_id = k.trace_id AND c.span_id = k.span_id \
+         AND c.start_day = k.start_day"
+    );
+    let (gone, there) = writes.sampled();
+    if !gone.is_empty() {
+        by_call_keys(query(DELETE_SAMPLED), &gone)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if !there.is_empty() {
+        by_call_keys(query(ADD), &there).execute(connection).await?;
+    }
+    Ok(())
 }
 
 async fn insert_paths(

@@ -76,7 +76,7 @@ impl<'a> Ask<'a> {
                 let time = match source {
                     Source::Calls => "f.start_us",
                     Source::Rollups => "f.bucket_us",
-                    Source::Dimensions => "(f.day * 86400000000)",
+                    _ => "f.time_us",
                 };
                 // Starts are never negative: OTLP times are not.
                 sql.push(&format!("({time} / {bucket}) * {bucket}, "));

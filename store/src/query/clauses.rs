@@ -27,15 +27,26 @@ pub(crate) enum Source {
     Calls,
     /// Sums by path and series.
     Rollups,
-    /// Sums by series and the values of one column outside of the series.
+    /// Sums by day, series and the values of one column outside of the series.
     Dimensions,
+    /// The same by path too.
+    Paths,
+    /// Sums by the values of one column outside of the series alone.
+    Totals,
+}
+
+impl Source {
+    /// True when rows have the value of one column outside of the series.
+    pub(crate) const fn has_value(self) -> bool {
+        matches!(self, Self::Dimensions | Self::Paths | Self::Totals)
+    }
 }
 
 /// Appends the value of a column. All sources take what they share from the series, so that they
 /// cannot disagree.
 pub(crate) fn push_column(sql: &mut Sql, column: &Column, source: Source) {
     let text = match column {
-        _ if !column.in_series() && source == Source::Dimensions => "f.value",
+        _ if !column.in_series() && source.has_value() => "f.value",
         Column::Model => "s.model",
         Column::Provider => "s.provider",
         Column::Service => "s.service",

@@ -6,9 +6,10 @@ use super::{
     ask::{Ask, Group},
     clauses::{JOIN_SERIES, Source, needs_series, push_clauses},
     filter::{Column, Filter},
-    plan::{DAY, DAY_US, Plan, Range, TIERS, inside},
+    pieces::{Piece, pieces},
+    plan::{DAY_US, Plan, Range, TIERS, tiers_up_to},
     snapshot::Snapshot,
-    source::{choose, dimension_name},
+    source::{choose, dimension_name, picked},
     sql::Sql,
     sums::{
         Sums, Wanted, call_sums, read_call_sums, read_rollup_sums, rollup_columns, rollup_sums,
@@ -26,9 +27,7 @@ pub(crate) async fn facts(
 ) -> Result<Groups, StoreError> {
     match choose(filter, &ask) {
         (Source::Rollups, _) => facts_of_rollups(snapshot, filter, ask).await,
-        (Source::Dimensions, Some(column)) => {
-            facts_of_dimensions(snapshot, filter, ask, column).await
-        }
+        (source, Some(column)) => facts_of_values(snapshot, filter, ask, (source, column)).await,
         _ => facts_of_calls(snapshot, filter, ask).await,
     }
 }
@@ -40,45 +39,55 @@ async fn facts_of_rollups(
     ask: Ask<'_>,
 ) -> Result<Groups, StoreError> {
     let coarsest = ask.bucket.unwrap_or(TIERS[TIERS.len() - 1]);
-    let plan = Plan::new((filter.from_us, filter.to_us), coarsest);
+    let plan = Plan::new((filter.from_us, filter.to_us), tiers_up_to(coarsest));
     let mut groups = Groups::new();
     if let Some(whole) = plan.whole {
         let wanted = Wanted::read(snapshot, filter.project, ask.amounts).await?;
         let sql = rollups_sql(snapshot, filter, ask, wanted, &plan.buckets, whole);
         add_rows(snapshot, sql, ask, wanted, &mut groups).await?;
     }
-    add_edges(snapshot, filter, ask, &plan.edges, &mut groups).await?;
+    for edge in plan.edges {
+        add_edge(snapshot, filter, ask, edge, &mut groups).await?;
+    }
     Ok(groups)
 }
 
-/// UTC days inside, calls at the ends.
-async fn facts_of_dimensions(
+/// Whole days or hours from sums by dimension, calls for the rest.
+async fn facts_of_values(
     snapshot: &mut Snapshot,
     filter: &Filter,
     ask: Ask<'_>,
-    column: &Column,
+    (source, column): (Source, &Column),
 ) -> Result<Groups, StoreError> {
-    let (days, edges) = days_and_edges(filter);
     let mut groups = Groups::new();
-    if let Some(days) = days {
-        let wanted = Wanted::read(snapshot, filter.project, ask.amounts).await?;
-        let sql = dimensions_sql(snapshot, filter, ask, wanted, (column, days));
-        add_rows(snapshot, sql, ask, wanted, &mut groups).await?;
+    let wanted = Wanted::read(snapshot, filter.project, ask.amounts).await?;
+    for piece in pieces(snapshot, filter, column, source).await? {
+        match piece {
+            Piece::Calls(range) => add_edge(snapshot, filter, ask, range, &mut groups).await?,
+            Piece::LessCalls((from_us, to_us)) => {
+                let edge = within(filter, (from_us, to_us));
+                for (group, sums) in facts_of_calls(snapshot, &edge, ask).await? {
+                    let left = groups.entry(group).or_default();
+                    *left = left.less(&sums);
+                }
+            }
+            sums => {
+                let sql = values_sql(snapshot, filter, ask, wanted, (column, &sums));
+                add_rows(snapshot, sql, ask, wanted, &mut groups).await?;
+            }
+        }
     }
-    add_edges(snapshot, filter, ask, &edges, &mut groups).await?;
+    groups.retain(|_, sums| !sums.is_empty());
     Ok(groups)
 }
 
-/// Whole UTC days of a filter's range, as days since 1970, and the rest of it.
-pub(crate) fn days_and_edges(filter: &Filter) -> (Option<Range>, Vec<Range>) {
-    let (from, to) = (filter.from_us, filter.to_us);
-    let Some((start, end)) = inside((from, to), DAY) else {
-        return (None, vec![(from, to)]);
-    };
-    let edges = [(from, start), (end, to)]
-        .into_iter()
-        .filter(|(from, to)| from < to);
-    (Some((start / DAY_US, end / DAY_US)), edges.collect())
+/// The same filter in another range.
+pub(crate) fn within(filter: &Filter, (from_us, to_us): Range) -> Filter {
+    Filter {
+        from_us,
+        to_us,
+        ..filter.clone()
+    }
 }
 
 async fn add_rows(
@@ -99,22 +108,15 @@ async fn add_rows(
     each.await
 }
 
-async fn add_edges(
+async fn add_edge(
     snapshot: &mut Snapshot,
     filter: &Filter,
     ask: Ask<'_>,
-    edges: &[Range],
+    range: Range,
     groups: &mut Groups,
 ) -> Result<(), StoreError> {
-    for &(from_us, to_us) in edges {
-        let edge = Filter {
-            from_us,
-            to_us,
-            ..filter.clone()
-        };
-        for (group, sums) in facts_of_calls(snapshot, &edge, ask).await? {
-            *groups.entry(group).or_default() += &sums;
-        }
+    for (group, sums) in facts_of_calls(snapshot, &within(filter, range), ask).await? {
+        *groups.entry(group).or_default() += &sums;
     }
     Ok(())
 }
@@ -192,39 +194,85 @@ fn rollups_sql(
     end_sums(sql, filter, ask, Source::Rollups)
 }
 
-fn dimensions_sql(
+fn values_sql(
     snapshot: &Snapshot,
     filter: &Filter,
     ask: Ask<'_>,
     wanted: Wanted,
-    (column, days): (&Column, Range),
+    (column, piece): (&Column, &Piece),
 ) -> Sql {
-    let mut sql = start_sums(snapshot, ask, wanted, Source::Dimensions);
-    push_dimension_rows(&mut sql, filter.project, column, days, wanted);
-    end_sums(sql, filter, ask, Source::Dimensions)
+    let source = piece.source();
+    let mut sql = start_sums(snapshot, ask, wanted, source);
+    push_value_rows(&mut sql, filter, column, piece, wanted);
+    end_sums(sql, filter, ask, source)
 }
 
-/// Appends the rows of one dimension, and the differences not yet folded, of whole days.
-pub(crate) fn push_dimension_rows(
+/// Most days that are named one by one.
+const NAMED_DAYS: usize = 1_000;
+
+/// Appends the rows of one dimension of a piece that is not calls, with the differences not yet folded into it.
+pub(crate) fn push_value_rows(
     sql: &mut Sql,
-    project: i32,
+    filter: &Filter,
     column: &Column,
-    days: Range,
+    piece: &Piece,
     wanted: Wanted,
 ) {
     let columns = rollup_columns(sql.dialect, wanted);
     let name = dimension_name(column).unwrap_or_default();
-    for (number, table) in ["dim_rollups", "dim_deltas"].into_iter().enumerate() {
+    let values = picked(filter, column);
+    let (time, ids, tables): (&str, &str, &[&str]) = match piece {
+        Piece::Days(Source::Paths, _) => (
+            DAY_START,
+            ", path_id, series_id",
+            &["dim_paths", "dim_deltas"],
+        ),
+        Piece::Days(..) => (DAY_START, ", series_id", &["dim_rollups", "dim_deltas"]),
+        Piece::Buckets(..) => ("bucket_us", "", &["dim_totals"]),
+        _ => ("hour_us", "", &["dim_deltas"]),
+    };
+    for (number, table) in tables.iter().enumerate() {
         sql.push(if number == 0 { "" } else { " UNION ALL " });
         sql.push(&format!(
-            "SELECT project_id, day, value, series_id, {columns} FROM {table} WHERE project_id = "
+            "SELECT project_id, {time} AS time_us, value{ids}, {columns} FROM {table} WHERE project_id = "
         ));
-        sql.bind(project)
+        sql.bind(filter.project)
             .push(" AND dimension = ")
             .bind(name.as_str());
-        push_range(sql, "day", days);
+        if !values.is_empty() {
+            sql.push(" AND value IN ").bind_list(values.iter().copied());
+        }
+        match piece {
+            Piece::Days(_, days) if days.len() > NAMED_DAYS => {
+                // As good as all there are: the others among them are few.
+                let (first, last) = (days[0], days[days.len() - 1]);
+                push_range(sql, "day", (first, last + 1));
+                let missing: Vec<i64> = (first..last)
+                    .filter(|day| days.binary_search(day).is_err())
+                    .collect();
+                if !missing.is_empty() {
+                    sql.push(" AND day NOT IN ").bind_list(missing);
+                }
+            }
+            Piece::Days(_, days) => {
+                sql.push(" AND day IN ").bind_list(days.iter().copied());
+            }
+            Piece::Buckets(seconds, range) => {
+                sql.push(" AND tier = ").bind(*seconds);
+                push_range(sql, "bucket_us", *range);
+            }
+            Piece::Waiting(range) | Piece::Calls(range) | Piece::LessCalls(range) => {
+                push_range(sql, "hour_us", *range);
+            }
+        }
+        if ids.contains("path_id") && *table == "dim_deltas" {
+            sql.push(" AND path_id IS NOT NULL");
+        }
     }
 }
+
+/// First microsecond of a row's day.
+const DAY_START: &str = "CAST(day AS bigint) * 86400000000";
 
 fn start_sums(snapshot: &Snapshot, ask: Ask<'_>, wanted: Wanted, source: Source) -> Sql {
     let mut sql = snapshot.sql("SELECT ");
@@ -248,7 +296,12 @@ fn end_sums(mut sql: Sql, filter: &Filter, ask: Ask<'_>, source: Source) -> Sql 
 
 /// Appends `FROM calls … WHERE …` with range and clauses.
 pub(crate) fn push_calls(sql: &mut Sql, filter: &Filter, ask: Ask<'_>) {
-    sql.push(" FROM calls f");
+    push_calls_of(sql, "calls", filter, ask);
+}
+
+/// The same of a table that has the columns that filters name.
+pub(crate) fn push_calls_of(sql: &mut Sql, table: &str, filter: &Filter, ask: Ask<'_>) {
+    sql.push(&format!(" FROM {table} f"));
     if ask.needs_series() || needs_series(filter) {
         sql.push(JOIN_SERIES);
     }
@@ -285,7 +338,7 @@ pub(crate) fn push_range_of_trace(sql: &mut Sql, (from_us, to_us): Range) {
 }
 
 /// Appends ` AND …`: from the first bound up to the second.
-fn push_range(sql: &mut Sql, column: &str, (from, to): Range) {
+pub(crate) fn push_range(sql: &mut Sql, column: &str, (from, to): Range) {
     sql.push(&format!(" AND {column} >= ")).bind(from);
     sql.push(&format!(" AND {column} < ")).bind(to);
 }

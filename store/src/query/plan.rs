@@ -27,10 +27,10 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Cuts `[from, to)`, with no bucket longer than `coarsest` seconds.
-    pub(crate) fn new((from, to): Range, coarsest: i64) -> Self {
+    /// Cuts `[from, to)` into buckets of these seconds, finest first; each divides the next.
+    pub(crate) fn new((from, to): Range, tiers: &[i64]) -> Self {
         let mut plan = Self::default();
-        let Some(whole) = inside((from, to), FINEST) else {
+        let Some(whole) = inside((from, to), tiers[0]) else {
             plan.edges.push((from, to));
             return plan;
         };
@@ -38,11 +38,7 @@ impl Plan {
         push(&mut plan.edges, (whole.1, to));
         plan.whole = Some(whole);
         let mut rest = vec![whole];
-        for seconds in TIERS
-            .into_iter()
-            .rev()
-            .filter(|seconds| *seconds <= coarsest)
-        {
+        for &seconds in tiers.iter().rev() {
             let mut left = Vec::new();
             for range in rest {
                 match inside(range, seconds) {
@@ -58,6 +54,11 @@ impl Plan {
         }
         plan
     }
+}
+
+/// The tiers of rollups with no bucket longer than `coarsest` seconds.
+pub(crate) fn tiers_up_to(coarsest: i64) -> &'static [i64] {
+    &TIERS[..TIERS.partition_point(|seconds| *seconds <= coarsest)]
 }
 
 /// The longest run of whole buckets within a range.
@@ -87,7 +88,7 @@ mod tests {
     fn a_month_reads_long_buckets_inside_and_finer_rows_at_its_edges() {
         let from = DAY - 7 * 3_600 * SECOND - 900 * SECOND - 5;
         let to = 31 * DAY + 7;
-        let plan = Plan::new((from, to), 691_200);
+        let plan = Plan::new((from, to), &TIERS);
         assert_eq!(
             plan.buckets,
             [
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn a_moment_has_no_bucket() {
         assert_eq!(
-            Plan::new((5, 6), 86_400),
+            Plan::new((5, 6), &TIERS),
             Plan {
                 edges: vec![(5, 6)],
                 ..Plan::default()
@@ -125,7 +126,7 @@ mod tests {
         fn the_pieces_are_the_range(a in time(), b in time(), coarsest in 0..TIERS.len()) {
             prop_assume!(a != b);
             let range = (a.min(b), a.max(b));
-            let plan = Plan::new(range, TIERS[coarsest]);
+            let plan = Plan::new(range, &TIERS[..=coarsest]);
             let mut pieces: Vec<Range> = plan.edges.clone();
             for (seconds, (from, to)) in &plan.buckets {
                 prop_assert!(*seconds <= TIERS[coarsest]);

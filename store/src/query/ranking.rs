@@ -3,10 +3,11 @@
 use super::{
     ask::{Ask, By, Value},
     clauses::{JOIN_SERIES, Source, needs_series, push_clauses, push_column},
-    facts::{days_and_edges, facts, push_call_range, push_dimension_rows},
+    facts::{facts, push_call_range, push_value_rows, within},
     filter::{Column, Filter},
+    pieces::{Piece, pieces},
     snapshot::Snapshot,
-    source::{ranks_from_dimensions, with_value},
+    source::{ranks_from, with_value},
     sql::Sql,
     sums::{Sums, Wanted, call_columns, read_rollup_sums, rollup_columns, rollup_sums},
 };
@@ -30,6 +31,7 @@ pub(crate) async fn rank(
     total: &Sums,
 ) -> Result<Ranking, StoreError> {
     let wanted = Wanted::read(snapshot, filter.project, false).await?;
+    let rows = Rows::find(snapshot, filter, column).await?;
     let mut sql = snapshot.sql("SELECT * FROM (SELECT value, ");
     let dialect = sql.dialect;
     sql.push(&rollup_sums(dialect, wanted));
@@ -37,7 +39,7 @@ pub(crate) async fn rank(
         ", SUM(calls) AS n, {} FROM (",
         dialect.rank_of_sums("cost")
     ));
-    push_rows(&mut sql, filter, column, wanted);
+    rows.push(&mut sql, wanted);
     sql.push(
         ") f GROUP BY value HAVING SUM(calls) > 0) v ORDER BY rank_hi DESC, rank_lo DESC, n DESC, ",
     );
@@ -53,14 +55,14 @@ pub(crate) async fn rank(
         .await?;
 
     let mut sql = snapshot.sql("SELECT COUNT(*) FROM (SELECT value FROM (");
-    push_rows(&mut sql, filter, column, Wanted::COUNTS);
+    rows.push(&mut sql, Wanted::COUNTS);
     sql.push(") f GROUP BY value HAVING SUM(calls) > 0) v");
     let mut values = snapshot
         .first(sql, |row| row.count(0))
         .await?
         .unwrap_or_default();
 
-    if ranks_from_dimensions(filter, column) {
+    if rows.pieces.is_some() {
         let ask = Ask::by(By::Nothing);
         let present = facts(snapshot, &with_value(filter, column), ask)
             .await?
@@ -94,8 +96,9 @@ pub(crate) async fn most_called(
     wanted: impl Fn(&str) -> bool,
     limit: usize,
 ) -> Result<(Vec<(Value, u64)>, bool), StoreError> {
+    let rows = Rows::find(snapshot, filter, column).await?;
     let mut sql = snapshot.sql("SELECT value, CAST(SUM(calls) AS bigint) FROM (");
-    push_rows(&mut sql, filter, column, Wanted::COUNTS);
+    rows.push(&mut sql, Wanted::COUNTS);
     sql.push(") f WHERE value IS NOT NULL GROUP BY value HAVING SUM(calls) > 0 ORDER BY SUM(calls) DESC, value ");
     let bytewise = sql.dialect.bytewise();
     sql.push(bytewise);
@@ -114,40 +117,67 @@ pub(crate) async fn most_called(
     Ok((found, more))
 }
 
-/// Appends rows of (value, sums) whose sums add up to those of the filter: from `dim_rollups` for
-/// whole days where it can answer, apart from calls without a value; from calls for the rest.
-fn push_rows(sql: &mut Sql, filter: &Filter, column: &Column, wanted: Wanted) {
-    if !ranks_from_dimensions(filter, column) {
-        return push_calls(sql, filter, column, wanted);
-    }
-    let (days, edges) = days_and_edges(filter);
-    let present = with_value(filter, column);
-    let mut first = true;
-    if let Some(days) = days {
-        first = false;
-        let columns = rollup_columns(sql.dialect, wanted);
-        sql.push(&format!("SELECT f.value, {columns} FROM ("));
-        push_dimension_rows(sql, filter.project, column, days, wanted);
-        sql.push(") f");
-        if needs_series(filter) {
-            sql.push(JOIN_SERIES);
-        }
-        sql.push(" WHERE 1 = 1");
-        push_clauses(sql, filter, Source::Dimensions);
-    }
-    for (from_us, to_us) in edges {
-        sql.push(if first { "" } else { " UNION ALL " });
-        first = false;
-        push_calls(
-            sql,
-            &Filter {
-                from_us,
-                to_us,
-                ..present.clone()
-            },
+/// Rows of (value, sums) whose sums add up to those of a filter: from the tables by dimension where they can answer,
+/// apart from calls without a value; from calls for the rest.
+struct Rows<'a> {
+    filter: &'a Filter,
+    column: &'a Column,
+    /// `None` = calls of the whole range.
+    pieces: Option<Vec<Piece>>,
+}
+
+impl<'a> Rows<'a> {
+    async fn find(
+        snapshot: &mut Snapshot,
+        filter: &'a Filter,
+        column: &'a Column,
+    ) -> Result<Self, StoreError> {
+        let pieces = match ranks_from(filter, column) {
+            Some(source) => Some(pieces(snapshot, filter, column, source).await?),
+            None => None,
+        };
+        Ok(Self {
+            filter,
             column,
-            wanted,
-        );
+            pieces,
+        })
+    }
+
+    fn push(&self, sql: &mut Sql, wanted: Wanted) {
+        let (filter, column) = (self.filter, self.column);
+        let Some(pieces) = &self.pieces else {
+            return push_calls(sql, filter, column, wanted);
+        };
+        let present = with_value(filter, column);
+        let nothing = [Piece::Calls((0, 0))];
+        let pieces = if pieces.is_empty() {
+            &nothing[..]
+        } else {
+            pieces
+        };
+        for (number, piece) in pieces.iter().enumerate() {
+            sql.push(if number == 0 { "" } else { " UNION ALL " });
+            match piece {
+                Piece::Calls(range) => push_calls(sql, &within(&present, *range), column, wanted),
+                Piece::LessCalls(range) => {
+                    let columns = rollup_columns(sql.dialect, wanted).replace(", ", ", -");
+                    sql.push(&format!("SELECT value, -{columns} FROM ("));
+                    push_calls(sql, &within(&present, *range), column, wanted);
+                    sql.push(") less");
+                }
+                sums => {
+                    let columns = rollup_columns(sql.dialect, wanted);
+                    sql.push(&format!("SELECT f.value, {columns} FROM ("));
+                    push_value_rows(sql, filter, column, sums, wanted);
+                    sql.push(") f");
+                    if needs_series(filter) {
+                        sql.push(JOIN_SERIES);
+                    }
+                    sql.push(" WHERE 1 = 1");
+                    push_clauses(sql, filter, sums.source());
+                }
+            }
+        }
     }
 }
 

@@ -142,10 +142,12 @@ pub(super) fn delta(insert: Insert, (key, measures): (&PathKey, &Measures)) -> I
 pub(super) fn dim_delta(insert: Insert, (key, measures): (&DimKey, &Measures)) -> Insert {
     let insert = insert
         .bind(key.project)
-        .bind(key.day)
+        .bind(key.day())
         .bind(key.dimension.clone())
         .bind(key.value.clone())
-        .bind(key.series.0.to_vec());
+        .bind(key.series.0.to_vec())
+        .bind(key.path.0.to_vec())
+        .bind(key.hour_us);
     sums(insert, measures)
 }
 

@@ -3,8 +3,9 @@
 use super::Sqlite;
 use crate::{
     Lease, StoreError,
+    delta::WRITES,
     guard::Guard,
-    leases::{LaneRow, share},
+    leases::{LaneRow, OLDER_WRITERS, share},
 };
 
 impl Sqlite {
@@ -29,16 +30,21 @@ impl Sqlite {
                 until_us,
             })
             .collect();
+        sqlx::query(OLDER_WRITERS)
+            .bind(WRITES)
+            .execute(guard.connection())
+            .await?;
         sqlx::query("DELETE FROM settlers WHERE until_us <= $1")
             .bind(now_us)
             .execute(guard.connection())
             .await?;
         sqlx::query(
-            "INSERT INTO settlers (owner, until_us) VALUES ($1, $2) \
-             ON CONFLICT (owner) DO UPDATE SET until_us = excluded.until_us",
+            "INSERT INTO settlers (owner, until_us, writes) VALUES ($1, $2, $3) \
+             ON CONFLICT (owner) DO UPDATE SET until_us = excluded.until_us, writes = excluded.writes",
         )
         .bind(owner.to_owned())
         .bind(until_us)
+        .bind(WRITES)
         .execute(guard.connection())
         .await?;
         let live: i64 = sqlx::query_scalar("SELECT count(*) FROM settlers")

@@ -22,7 +22,7 @@ impl Sqlite {
         let row = sqlx::query(
             "SELECT (SELECT count(*) FROM (SELECT DISTINCT lane, project_id, trace_id FROM dirty)), \
              coalesce(sum(calls), 0), coalesce(sum(cost_hi), 0), coalesce(sum(cost_lo), 0), min(received_us), \
-             (SELECT count(*) FROM rollup_deltas) + (SELECT count(*) FROM dim_deltas), (SELECT count(*) FROM deliveries WHERE dead_us IS NULL), \
+             (SELECT count(*) FROM rollup_deltas) + (SELECT count(*) FROM dim_deltas) + (SELECT count(*) FROM trace_deltas), (SELECT count(*) FROM deliveries WHERE dead_us IS NULL), \
              (SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()) FROM dirty",
         )
         .fetch_one(&self.reader)
@@ -86,9 +86,11 @@ impl Sqlite {
         const CLAIMS: &str = "DELETE FROM claims WHERE (project_id, identity_lane, identity, side, order_key, trace_id, \
              span_id, landed_day) IN (SELECT project_id, identity_lane, identity, side, order_key, trace_id, span_id, \
              landed_day FROM claims WHERE start_us < $1 * 86400000000 LIMIT $2)";
+        const SAMPLE: &str = "DELETE FROM sampled_calls WHERE rowid IN (SELECT rowid FROM sampled_calls \
+             WHERE start_us < $1 * 86400000000 LIMIT $2)";
         let dropped = self.drop_before(CALLS_DROPPED_BEFORE, day, CALLS).await?;
         if dropped > 0 {
-            for sql in [TRACES, CLAIMS] {
+            for sql in [TRACES, CLAIMS, SAMPLE] {
                 self.drop_before(CALLS_DROPPED_BEFORE, day, sql).await?;
             }
         }

@@ -1,6 +1,6 @@
 //! What a settling transaction writes on SQLite: deletes and updates by key, multi-row inserts.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use costflame_profile::PathRow;
 use sqlx::{Row as _, SqliteConnection};
@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     CallRow, SeriesId, SeriesRow, StoreError, TraceKey, TraceTotals,
-    call_columns::{CALLS_COLUMN_COUNT, VerdictColumns, calls_columns},
+    call_columns::{CALLS_COLUMN_COUNT, VerdictColumns, calls_columns, sampled_columns},
     claim_columns::{claims_columns, count},
     claim_row::{ClaimKey, identity_lane},
     clean::clean,
     halves::split,
     measures::{COUNTS, SUMS},
-    plan::{Writes, expect_rows},
+    plan::{Writes, count_changed, expect_rows},
     seen::{Seen, Stored},
 };
 
@@ -70,16 +70,19 @@ static DELTAS: LazyLock<MultiRow> = LazyLock::new(|| {
 
 static DIM_DELTAS: LazyLock<MultiRow> = LazyLock::new(|| {
     let columns = format!(
-        "project_id, day, dimension, value, series_id, {}",
+        "project_id, day, dimension, value, series_id, path_id, hour_us, {}",
         *MEASURES
     );
     MultiRow::new(
         "dim_deltas",
         &columns,
-        5 + COUNTS.len() + 2 * SUMS.len(),
+        7 + COUNTS.len() + 2 * SUMS.len(),
         "",
     )
 });
+
+static TRACE_DELTAS: LazyLock<MultiRow> =
+    LazyLock::new(|| MultiRow::new("trace_deltas", "project_id, bucket_us, traces", 3, ""));
 
 /// Writes everything; returns the paths, series and sets of classes that are stored after commit.
 pub(super) async fn write(
@@ -113,9 +116,13 @@ pub(super) async fn write(
     for call in &writes.changed_calls {
         update_call(connection, call, tx).await?;
     }
+    let mut counts = writes.deltas.traces.clone();
     for (trace, totals) in &writes.changed_traces {
-        update_trace(connection, *trace, totals, tx).await?;
+        let (start_us, calls) = update_trace(connection, *trace, totals, tx).await?;
+        count_changed(&mut counts, *trace, (start_us, calls), totals);
     }
+    insert_trace_deltas(connection, &counts).await?;
+    sample(connection, writes).await?;
     let paths = seen.missing(writes.paths.iter(), |(project, path)| {
         Stored::Path(*project, path.id)
     });
@@ -249,7 +256,7 @@ async fn update_trace(
     trace: TraceKey,
     totals: &TraceTotals,
     tx: i64,
-) -> Result<(), StoreError> {
+) -> Result<(i64, i64), StoreError> {
     const SQL: &str = "UPDATE traces SET calls = calls + $1, errors = errors + $2, \
          unpriced_calls = unpriced_calls + $3, excluded_calls = excluded_calls + $4, \
          cost_hi = cost_hi + $5 + ((cost_lo + $6) >> 32), cost_lo = (cost_lo + $6) & 4294967295, \
@@ -259,7 +266,7 @@ async fn update_trace(
          tokens_in_lo = (tokens_in_lo + $10) & 4294967295, \
          tokens_out_hi = tokens_out_hi + $11 + ((tokens_out_lo + $12) >> 32), \
          tokens_out_lo = (tokens_out_lo + $12) & 4294967295, tx = $13 \
-         WHERE project_id = $14 AND lane = $15 AND trace_id = $16";
+         WHERE project_id = $14 AND lane = $15 AND trace_id = $16 RETURNING start_us, calls";
     let counts = [
         totals.calls,
         totals.errors,
@@ -274,7 +281,9 @@ async fn update_trace(
     ];
     let query = counts
         .into_iter()
-        .fold(sqlx::query(SQL), |query, number| query.bind(count(number)));
+        .fold(sqlx::query_as(SQL), |query, number| {
+            query.bind(count(number))
+        });
     let query = sums.into_iter().fold(query, |query, sum| {
         let (hi, lo) = split(sum);
         query.bind(hi).bind(lo)
@@ -284,9 +293,50 @@ async fn update_trace(
         .bind(trace.project)
         .bind(trace.lane())
         .bind(trace.trace_id.0.to_vec())
-        .execute(connection)
+        .fetch_optional(connection)
         .await?;
-    expect_rows(done.rows_affected(), 1)
+    done.ok_or(StoreError::Conflict)
+}
+
+async fn insert_trace_deltas(
+    connection: &mut SqliteConnection,
+    counts: &BTreeMap<(i32, i64), i64>,
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = counts.iter().filter(|(_, traces)| **traces != 0).collect();
+    TRACE_DELTAS
+        .insert(
+            connection,
+            &rows,
+            |insert, ((project, bucket_us), traces)| {
+                insert.bind(*project).bind(*bucket_us).bind(**traces)
+            },
+        )
+        .await
+}
+
+/// What changed in the sampled lanes, from the calls as they are now.
+async fn sample(connection: &mut SqliteConnection, writes: &Writes) -> Result<(), StoreError> {
+    const FORGET: &str = "DELETE FROM sampled_calls WHERE rowid IN (SELECT c.rowid FROM json_each($1) AS k \
+         CROSS JOIN sampled_calls c ON c.project_id = k.value ->> 2 AND c.lane = k.value ->> 0 \
+         AND c.trace_id = unhex(k.value ->> 1) AND c.span_id = unhex(k.value ->> 3) AND c.start_day = k.value ->> 4)";
+    const ADD: &str = concat!(
+        "INSERT INTO sampled_calls (",
+        sampled_columns!(""),
+        ") SELECT ",
+        sampled_columns!("c."),
+        " FROM json_each($1) AS k CROSS JOIN calls c ON c.project_id = k.value ->> 2 AND c.lane = k.value ->> 0 \
+         AND c.trace_id = unhex(k.value ->> 1) AND c.span_id = unhex(k.value ->> 3) AND c.start_day = k.value ->> 4"
+    );
+    let (gone, there) = writes.sampled();
+    for (sql, keys) in [(FORGET, gone), (ADD, there)] {
+        if !keys.is_empty() {
+            sqlx::query(sql)
+                .bind(call_keys(&keys))
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 fn bind_path(insert: Insert, (project, path): &(i32, PathRow)) -> Insert {

@@ -1,15 +1,24 @@
 //! Questions whose answers are found on another way than by adding up calls.
 
-use std::collections::HashSet;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
-use costflame_profile::TraceId;
-use costflame_store::query::{self, Clause, Column, Filter, OneOf};
+use costflame_profile::{Attribution, PathId, TraceId};
+use costflame_store::{
+    CallRow, LandingRow, Store,
+    query::{self, Clause, Column, Dimension, Filter, OneOf, Value},
+};
 
-use crate::support::{Database, NOON_US, call, settle};
+use crate::support::{Database, NOON_US, call, count, execute, settle, verify};
 
 crate::on_both!(
     traces_of_a_range_are_counted_wherever_it_cuts,
     traces_of_very_many_calls_are_estimated_from_some_lanes,
+    values_of_dimensions_are_answered_from_sums_as_from_calls,
+    days_that_an_older_collector_wrote_are_answered_without_the_newer_sums,
+    a_day_with_too_many_values_is_answered_by_calls,
 );
 
 const MINUTE: i64 = 60_000_000;
@@ -89,4 +98,234 @@ async fn traces_of_very_many_calls_are_estimated_from_some_lanes(db: Database) {
         .unwrap();
     assert!(!some.exact);
     assert!((2_400..3_600).contains(&some.traces), "{}", some.traces);
+}
+
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+fn is(column: Column, value: &str) -> Clause {
+    let test = OneOf {
+        any: vec![Some(value.to_owned())],
+        none: Vec::new(),
+    };
+    Clause::Column(column, test)
+}
+
+/// Calls of some days, each with a user, a prompt, a team and a path of its own kind.
+fn calls_of_days() -> Vec<LandingRow> {
+    (0..160_u8)
+        .map(|number| {
+            let mut row = call(number, 1, 0, i64::from(number) + 1);
+            row.span.start_us = NOON_US + i64::from(number) * 47 * MINUTE;
+            row.span.end_us = row.span.start_us + 1000;
+            row.span.label = format!("model {}", number % 3).into();
+            row.span.attribution = Arc::new(Attribution {
+                user: (number % 5 > 0).then(|| format!("user {}", number % 5).into()),
+                session: Some(format!("session {}", number / 4).into()),
+                prompt: (number % 2 > 0).then(|| "greet".into()),
+                feature: Some(format!("feature {}", number % 2).into()),
+                tags: vec![("team".into(), format!("team {}", number % 7).into())],
+                ..Attribution::default()
+            });
+            row
+        })
+        .collect()
+}
+
+/// What is asked about values of dimensions equals what the calls themselves say.
+async fn check_values(store: &Store, when: &str) {
+    let calls = store.all_calls().await.unwrap();
+    let team = || Column::Tag("team".into());
+    let clauses = [
+        vec![is(Column::User, "user 1")],
+        vec![is(team(), "team 3")],
+        vec![is(team(), "team 3"), is(Column::Feature, "feature 1")],
+        vec![is(Column::Prompt, "greet")],
+        vec![is(Column::Session, "session 7")],
+    ];
+    let passes = |call: &CallRow, clauses: &[Clause]| {
+        let found = &call.attribution;
+        clauses.iter().all(|clause| match clause {
+            Clause::Column(column, test) => test.passes(&match column {
+                Column::User => found.user.as_deref().map(str::to_owned),
+                Column::Session => found.session.as_deref().map(str::to_owned),
+                Column::Prompt => found.prompt.as_deref().map(str::to_owned),
+                Column::Feature => found.feature.as_deref().map(str::to_owned),
+                _ => found.tags.first().map(|(_, team)| team.to_string()),
+            }),
+            _ => false,
+        })
+    };
+    let mut snapshot = store.snapshot().await.unwrap();
+    let ranges = [
+        (-DAY, 9 * DAY),
+        (HOUR / 2, 2 * DAY + 5 * HOUR),
+        (10 * HOUR, 4 * DAY + 11 * HOUR),
+        (13 * HOUR, 14 * HOUR + 9 * MINUTE),
+        (2 * DAY + 3 * HOUR, 3 * DAY),
+    ];
+    for (from, to) in ranges {
+        let whole = range(NOON_US + from, NOON_US + to);
+        let within = |call: &&CallRow| (whole.from_us..whole.to_us).contains(&call.start_us);
+        for clauses in &clauses {
+            let filter = Filter {
+                clauses: clauses.clone(),
+                ..whole.clone()
+            };
+            let mut expected: BTreeMap<PathId, (u64, i128)> = BTreeMap::new();
+            for call in calls
+                .iter()
+                .filter(within)
+                .filter(|call| passes(call, clauses))
+            {
+                let sums = expected.entry(call.path).or_default();
+                sums.0 += 1;
+                sums.1 += i128::from(call.call.cost.unwrap().0);
+            }
+            let answer = query::path_sums(&mut snapshot, &filter).await.unwrap();
+            let found: BTreeMap<PathId, (u64, i128)> = answer
+                .paths
+                .iter()
+                .filter(|(_, sums)| sums.calls > 0)
+                .map(|(path, sums)| (path.id, (sums.calls, sums.cost.0)))
+                .collect();
+            assert_eq!(found, expected, "{when} {clauses:?} {from} {to}");
+            let traces = expected.values().map(|sums| sums.0).sum();
+            assert_eq!(
+                answer.traces.traces, traces,
+                "{when} {clauses:?} {from} {to}"
+            );
+            assert_eq!(
+                answer.traces.exact,
+                traces > 0,
+                "{when} {clauses:?} {from} {to}"
+            );
+            let total = query::summary(&mut snapshot, &filter).await.unwrap().sums;
+            let cost: i128 = expected.values().map(|sums| sums.1).sum();
+            assert_eq!(
+                (total.calls, total.cost.0),
+                (traces, cost),
+                "{when} {clauses:?} {from} {to}"
+            );
+        }
+        for column in [Column::User, team(), Column::Session] {
+            let mut expected: BTreeMap<Option<String>, (u64, i128)> = BTreeMap::new();
+            for call in calls.iter().filter(within) {
+                let found = &call.attribution;
+                let value = match column {
+                    Column::User => found.user.as_deref().map(str::to_owned),
+                    Column::Session => found.session.as_deref().map(str::to_owned),
+                    _ => found.tags.first().map(|(_, team)| team.to_string()),
+                };
+                let sums = expected.entry(value).or_default();
+                sums.0 += 1;
+                sums.1 += i128::from(call.call.cost.unwrap().0);
+            }
+            let dimension = Dimension::Column(column);
+            let rows = query::breakdown(&mut snapshot, &whole, &dimension, 1000)
+                .await
+                .unwrap()
+                .rows;
+            let found: BTreeMap<Option<String>, (u64, i128)> = rows
+                .iter()
+                .map(|(value, sums)| match value {
+                    Value::Text(text) => (Some(text.clone()), (sums.calls, sums.cost.0)),
+                    _ => (None, (sums.calls, sums.cost.0)),
+                })
+                .collect();
+            assert_eq!(found, expected, "{when} {dimension:?} {from} {to}");
+        }
+        let traces = query::summary(&mut snapshot, &whole).await.unwrap().traces;
+        assert_eq!(
+            traces.traces,
+            calls.iter().filter(within).count() as u64,
+            "{when} {from} {to}"
+        );
+    }
+}
+
+async fn values_of_dimensions_are_answered_from_sums_as_from_calls(db: Database) {
+    let rows = calls_of_days();
+    db.store.commit(&rows[..100], &[]).await.unwrap();
+    settle(&db.store).await;
+    check_values(&db.store, "waiting").await;
+    while db.store.fold(10_000).await.unwrap() > 0 {}
+    verify(&db.store).await;
+    check_values(&db.store, "folded").await;
+    db.store.commit(&rows[100..], &[]).await.unwrap();
+    settle(&db.store).await;
+    check_values(&db.store, "both").await;
+    verify(&db.store).await;
+}
+
+async fn days_that_an_older_collector_wrote_are_answered_without_the_newer_sums(db: Database) {
+    let rows = calls_of_days();
+    db.store.commit(&rows, &[]).await.unwrap();
+    settle(&db.store).await;
+    while db.store.fold(10_000).await.unwrap() > 0 {}
+    let day = (NOON_US + 2 * DAY) / DAY;
+    for sql in [
+        format!("DELETE FROM dim_paths WHERE day < {day}"),
+        format!("DELETE FROM dim_totals WHERE bucket_us < {day} * 86400000000"),
+        format!(
+            "DELETE FROM trace_rollups WHERE tier < 691200 AND bucket_us < {day} * 86400000000"
+        ),
+        format!("DELETE FROM sampled_calls WHERE start_day < {day}"),
+        // It leased until shortly before that day, and did not say what it writes.
+        "DELETE FROM settlers".to_owned(),
+        format!("INSERT INTO settlers (owner, until_us) VALUES ('older', {day} * 86400000000 - 1)"),
+    ] {
+        execute(&db.url, &sql).await;
+    }
+    assert_ne!(
+        db.store.verify().await.unwrap().count,
+        0,
+        "nobody knows yet"
+    );
+    settle(&db.store).await;
+    verify(&db.store).await;
+    check_values(&db.store, "since").await;
+}
+
+async fn a_day_with_too_many_values_is_answered_by_calls(db: Database) {
+    let rows = calls_of_days();
+    db.store.commit(&rows, &[]).await.unwrap();
+    settle(&db.store).await;
+    // More values than are kept, on the day of some of the calls.
+    let many: Vec<LandingRow> = (0..10_001_u32)
+        .map(|number| {
+            let mut row = call(200, 1, 0, 1);
+            row.span.trace_id.0[..4].copy_from_slice(&number.to_be_bytes());
+            row.span.start_us = NOON_US + DAY;
+            row.span.end_us = row.span.start_us + 1;
+            row.span.call.as_mut().unwrap().response_id = None;
+            row.span.attribution = Arc::new(Attribution {
+                user: Some(format!("one of many {number}").into()),
+                ..Attribution::default()
+            });
+            row
+        })
+        .collect();
+    db.store.commit(&many, &[]).await.unwrap();
+    settle(&db.store).await;
+    while db.store.fold(100_000).await.unwrap() > 0 {}
+    verify(&db.store).await;
+    let kept = |day: i64| {
+        format!("SELECT COUNT(*) FROM dim_paths WHERE dimension = 'user' AND day = {day}")
+    };
+    let day = (NOON_US + DAY) / DAY;
+    assert_eq!(count(&db.url, &kept(day)).await, 0);
+    assert_ne!(count(&db.url, &kept(day + 1)).await, 0);
+    let filter = Filter {
+        clauses: vec![is(Column::User, "user 1")],
+        ..range(NOON_US, NOON_US + 3 * DAY)
+    };
+    let calls = db.store.all_calls().await.unwrap();
+    let matching = calls.iter().filter(|call| {
+        call.attribution.user.as_deref() == Some("user 1") && call.start_us < NOON_US + 3 * DAY
+    });
+    let mut snapshot = db.store.snapshot().await.unwrap();
+    let answer = query::path_sums(&mut snapshot, &filter).await.unwrap();
+    let found: u64 = answer.paths.iter().map(|(_, sums)| sums.calls).sum();
+    assert_eq!(found, matching.count() as u64);
 }

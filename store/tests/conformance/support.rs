@@ -7,6 +7,7 @@ use costflame_profile::{
     Attribution, Call, FrameKind, Role, Signal, Span, SpanId, SpanKind, TraceId,
 };
 use costflame_store::{Due, LandingRow, MarkId, Options, SettleReport, Store, TraceKey, testing};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 /// A database of its own for one case.
@@ -177,4 +178,31 @@ pub(crate) fn everything() -> Arc<Attribution> {
         prompt_version: Some("3".into()),
         tags: vec![("team".into(), "blue".into()), ("tier".into(), "".into())],
     })
+}
+
+/// Changes the database behind the store's back.
+pub(crate) async fn execute(url: &str, sql: &str) {
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    if url.starts_with("sqlite") {
+        let mut connection = SqliteConnection::connect(url).await.expect("a connection");
+        sql.execute(&mut connection).await.expect("a statement");
+        connection.close().await.expect("closed");
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("a connection");
+        sql.execute(&mut connection).await.expect("a statement");
+    }
+}
+
+/// The number that a statement selects.
+pub(crate) async fn count(url: &str, sql: &str) -> i64 {
+    let sql = AssertSqlSafe(sql.to_owned());
+    if url.starts_with("sqlite") {
+        let mut connection = SqliteConnection::connect(url).await.expect("a connection");
+        let count = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+        count.expect("a number")
+    } else {
+        let mut connection = PgConnection::connect(url).await.expect("a connection");
+        let count = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+        count.expect("a number")
+    }
 }

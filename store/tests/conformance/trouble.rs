@@ -1,10 +1,9 @@
 //! What goes wrong is said in one sentence, and retryable exactly when waiting can help.
 
 use costflame_store::{Options, Store, StoreError, testing};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::support::{Database, call, key, plain, settle, verify};
+use crate::support::{Database, call, execute, key, plain, settle, verify};
 
 crate::on_both!(
     a_newer_schema_is_refused,
@@ -14,20 +13,6 @@ crate::on_both!(
 
 async fn connect(url: &str) -> Result<Store, StoreError> {
     Store::connect(url, &Options::default()).await
-}
-
-/// Runs a statement behind the store's back.
-async fn meddle(db: &Database, sql: &str) {
-    let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-    if let Some(path) = db.url.strip_prefix("sqlite://") {
-        let mut connection = SqliteConnection::connect(path).await.unwrap();
-        sql.execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-    } else {
-        let mut connection = PgConnection::connect(&db.url).await.unwrap();
-        sql.execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-    }
 }
 
 #[tokio::test]
@@ -119,7 +104,7 @@ async fn a_newer_schema_is_refused(db: Database) {
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
          VALUES (9999, 'later', true, {checksum}, 0)"
     );
-    meddle(&db, &sql).await;
+    execute(&db.url, &sql).await;
     let error = connect(&db.url).await.unwrap_err();
     assert!(matches!(error, StoreError::NewerSchema(9999)), "{error}");
     assert!(!error.is_retryable());
@@ -127,10 +112,10 @@ async fn a_newer_schema_is_refused(db: Database) {
 
 async fn a_missing_table_is_not_the_rows_fault(db: Database) {
     let store = connect(&db.url).await.unwrap();
-    meddle(&db, "ALTER TABLE dirty RENAME TO elsewhere").await;
+    execute(&db.url, "ALTER TABLE dirty RENAME TO elsewhere").await;
     let error = store.commit(&[plain(1, 1, 0)], &[]).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused(_)), "{error}");
-    meddle(&db, "ALTER TABLE elsewhere RENAME TO dirty").await;
+    execute(&db.url, "ALTER TABLE elsewhere RENAME TO dirty").await;
     store.commit(&[plain(1, 1, 0)], &[]).await.unwrap();
     assert_eq!(store.landed(key(1)).await.unwrap().len(), 1);
 }
@@ -189,6 +174,22 @@ async fn changed_rows_are_found(db: Database) {
             "DELETE FROM rollups WHERE tier = 86400".to_owned(),
         ),
         ("dim_rollups", "DELETE FROM dim_rollups".to_owned()),
+        ("dim_paths", "DELETE FROM dim_paths".to_owned()),
+        (
+            "dim_totals",
+            "DELETE FROM dim_totals WHERE tier = 3600".to_owned(),
+        ),
+        (
+            "trace_rollups",
+            "UPDATE trace_rollups SET traces = traces + 1 WHERE tier = 900".to_owned(),
+        ),
+        (
+            "sampled_calls",
+            "INSERT INTO sampled_calls (start_us, project_id, start_day, flags, lane, why, error, trace_id, span_id, path_id, \
+             series_id) SELECT start_us, project_id, start_day, flags, lane, why, error, trace_id, span_id, path_id, series_id \
+             FROM calls WHERE lane > 1"
+                .to_owned(),
+        ),
         ("paths and series", "DELETE FROM paths".to_owned()),
         ("paths and series", "DELETE FROM series".to_owned()),
     ];
@@ -198,7 +199,7 @@ async fn changed_rows_are_found(db: Database) {
         settle(&db.store).await;
         while db.store.fold(100).await.unwrap() > 0 {}
         verify(&db.store).await;
-        meddle(&db, sql).await;
+        execute(&db.url, sql).await;
         let found = db.store.verify().await.unwrap();
         assert!(found.count > 0, "{sql}");
         assert!(
