@@ -184,8 +184,11 @@ impl DimKey {
     }
 }
 
+/// A project and a bucket of starts of traces.
+pub(crate) type TraceBucket = (i32, i64);
+
 /// Where a trace is counted.
-pub(crate) fn trace_bucket(project: i32, start_us: i64) -> (i32, i64) {
+pub(crate) fn trace_bucket(project: i32, start_us: i64) -> TraceBucket {
     (project, start_us.div_euclid(QUARTER_US) * QUARTER_US)
 }
 

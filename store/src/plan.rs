@@ -36,6 +36,9 @@ pub(crate) struct Writes {
     pub(crate) marks: Vec<(i16, MarkId)>,
 }
 
+/// A call and the UTC day on which it starts.
+pub(crate) type DatedCall = (CallKey, i32);
+
 /// A batch of traces between reading and writing.
 pub(crate) struct Batch {
     pub(crate) known: Vec<Known>,
@@ -187,8 +190,8 @@ impl Writes {
     }
 
     /// Keys with start days of the calls in [`SAMPLED_LANES`] that are gone or changed, and of those there or changed.
-    pub(crate) fn sampled(&self) -> (Vec<(CallKey, i32)>, Vec<(CallKey, i32)>) {
-        let is_sampled = |(call, _): &(CallKey, i32)| call.trace.lane() < SAMPLED_LANES;
+    pub(crate) fn sampled(&self) -> (Vec<DatedCall>, Vec<DatedCall>) {
+        let is_sampled = |(call, _): &DatedCall| call.trace.lane() < SAMPLED_LANES;
         let keyed = |call: &CallRow| (call.key, call.start_day());
         let changed = || self.changed_calls.iter().map(keyed);
         let gone = self.old_calls.iter().copied().chain(changed());

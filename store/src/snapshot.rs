@@ -6,7 +6,7 @@ use crate::{
     CallKey, CallRow, ClassSet, LandingRow, Measures, StoreError, TraceKey, TraceRow,
     call_columns::sampled_columns,
     claim_row::{ClaimKey, ClaimRow},
-    delta::{DimKey, DimTable, HELD_BY_PATH, PathKey},
+    delta::{DimKey, DimTable, HELD_BY_PATH, PathKey, TraceBucket},
     query::Dialect,
     retention::DroppedBefore,
 };
@@ -103,7 +103,7 @@ pub(crate) trait Snapshot: Send {
     fn trace_counts(
         &mut self,
         tier: i32,
-    ) -> impl Future<Output = Result<Vec<((i32, i64), i64)>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<(TraceBucket, i64)>, StoreError>> + Send;
 
     /// How many calls from a day on are sampled wrongly, or not and should be.
     fn unsampled(&mut self, from_day: i32) -> impl Future<Output = Result<i64, StoreError>> + Send;

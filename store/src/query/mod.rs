@@ -48,7 +48,6 @@ pub use receipt::{CallReceipt, Catalog, receipt};
 pub(crate) use snapshot::Row;
 pub use snapshot::Snapshot;
 pub(crate) use sql::{Arg, Dialect, Sql};
-pub(crate) use sql::Dialect;
 pub use status::{Pending, extent, pending};
 pub use summary::{Summary, summary};
 pub use sums::Sums;

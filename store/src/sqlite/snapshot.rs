@@ -12,7 +12,7 @@ use crate::{
     call_row::DAY_US,
     claim_columns::{claim_row_columns, read_claim_row, read_trace_row, trace_row_columns},
     claim_row::{ClaimKey, ClaimRow, identity_lane},
-    delta::{DimKey, DimTable, PathKey, SAMPLED_LANES, VALUES_SINCE_DAY},
+    delta::{DimKey, DimTable, PathKey, SAMPLED_LANES, TraceBucket, VALUES_SINCE_DAY},
     guard::Guard,
     landing::trace_id,
     measures::COUNTS,
@@ -265,7 +265,7 @@ impl Snapshot for SqliteSnapshot {
         Ok(day.map_or(i32::MIN, |day| i32::try_from(day).unwrap_or(i32::MAX)))
     }
 
-    async fn trace_counts(&mut self, tier: i32) -> Result<Vec<((i32, i64), i64)>, StoreError> {
+    async fn trace_counts(&mut self, tier: i32) -> Result<Vec<(TraceBucket, i64)>, StoreError> {
         let rows: Vec<(i32, i64, i64)> = sqlx::query_as(TRACE_COUNTS)
             .bind(tier)
             .fetch_all(self.connection())
