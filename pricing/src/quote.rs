@@ -108,7 +108,13 @@ impl<'a> Quote<'a> {
     pub(crate) fn bill(mut self, mut receipt: Receipt) -> Receipt {
         let usage = receipt.usage;
         let mut above = None;
-        let billed = self.lines(&usage, &mut above);
+        // Of a sum over calls no single prompt's size is known.
+        let prompt = if receipt.flags.contains(Flag::FromMetrics) {
+            0
+        } else {
+            usage.total_input()
+        };
+        let billed = self.lines(&usage, prompt, &mut above);
         receipt.price = Some(self.row(above));
         if self.tier_unpriced {
             receipt.flags.insert(Flag::TierUnpriced);
@@ -127,8 +133,12 @@ impl<'a> Quote<'a> {
     }
 
     /// One line per class and unit used; `above` becomes the highest tier threshold that was passed.
-    fn lines(&self, usage: &Usage, above: &mut Option<u64>) -> Result<Vec<Line>, Unpriced> {
-        let total_input = usage.total_input();
+    fn lines(
+        &self,
+        usage: &Usage,
+        total_input: u64,
+        above: &mut Option<u64>,
+    ) -> Result<Vec<Line>, Unpriced> {
         let mut lines = Vec::with_capacity(4);
         let mut add = |unit: Unit, quantity: u64, keys: &[PriceKey]| {
             let quoted = self.rate(keys, total_input).ok_or(Unpriced::NoRate)?;

@@ -68,11 +68,13 @@ pub enum Flag {
     Corrected = 15,
     /// The price is from the second source, since the first does not know the model.
     SecondSource = 16,
+    /// A metric's sum over several calls that nothing else tells: priced as calls below the first context tier.
+    FromMetrics = 17,
 }
 
 impl Flag {
     /// Every flag.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Clamped,
         Self::ReasoningAdded,
         Self::Aggregate,
@@ -90,6 +92,7 @@ impl Flag {
         Self::Overridden,
         Self::Corrected,
         Self::SecondSource,
+        Self::FromMetrics,
     ];
 
     /// The name used in the API.
@@ -113,6 +116,7 @@ impl Flag {
             Self::Overridden => "overridden",
             Self::Corrected => "corrected",
             Self::SecondSource => "second_source",
+            Self::FromMetrics => "from_metrics",
         }
     }
 }

@@ -34,16 +34,19 @@ pub enum Rule {
     SameResponseElsewhere = 3,
     /// A span of a listed emitter that detaches from this one reports the same call.
     DetachedTwin = 4,
+    /// Usage that a metric sums, of a session and time whose calls are told one by one.
+    ToldByCalls = 5,
 }
 
 impl Rule {
     /// Every rule; the index is the stored number.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Aggregate,
         Self::SameResponse,
         Self::Wrapper,
         Self::SameResponseElsewhere,
         Self::DetachedTwin,
+        Self::ToldByCalls,
     ];
 
     /// The name used in the API.
@@ -55,6 +58,7 @@ impl Rule {
             Self::Wrapper => "wrapper",
             Self::SameResponseElsewhere => "same_response_elsewhere",
             Self::DetachedTwin => "detached_twin",
+            Self::ToldByCalls => "told_by_calls",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::HashSet};
 
 use crate::{
     Claim, Identity, Rule, SpanId, TraceId, Twin,
-    pairs::{PAIRS, Pair},
+    pairs::{PAIRS, Pair, SUM},
     usage_match::{repeats, same},
 };
 
@@ -105,6 +105,7 @@ fn by_usage(claims: &[&Claim], verdicts: &mut [Verdict]) {
     candidates.sort_unstable_by_key(|Candidate { claim, .. }| {
         (claim.start_us, claim.end_us, claim.trace_id, claim.span_id)
     });
+    sums(&candidates, verdicts);
     let mut left = Vec::new();
     for pair in &PAIRS {
         let side = |is: fn(&Pair, &str) -> bool| -> Vec<&Candidate> {
@@ -139,6 +140,38 @@ fn by_usage(claims: &[&Claim], verdicts: &mut [Verdict]) {
             verdicts[other.place].possible_duplicate = true;
         }
     }
+}
+
+/// A metric's sum does not count where a call of its session, by a model that may be the same, ended while it was summed.
+fn sums(candidates: &[Candidate], verdicts: &mut [Verdict]) {
+    let mut told: Vec<&Candidate> = candidates
+        .iter()
+        .filter(|candidate| candidate.twin.only_tells())
+        .collect();
+    told.sort_by_key(|candidate| candidate.claim.end_us);
+    let summed = candidates
+        .iter()
+        .filter(|candidate| candidate.twin.scope.starts_with(SUM));
+    for sum in summed {
+        let from = sum.claim.start_us.saturating_sub(REACH_US);
+        let until = sum.claim.end_us.saturating_add(REACH_US);
+        let first = told.partition_point(|call| call.claim.end_us < from);
+        let call = told[first..]
+            .iter()
+            .take_while(|call| call.claim.end_us <= until)
+            .find(|call| model(sum.twin, call.twin) != Some(false));
+        if let Some(call) = call {
+            let lost = (Rule::ToldByCalls, call.claim.trace_id, call.claim.span_id);
+            verdicts[sum.place].lost.get_or_insert(lost);
+        }
+    }
+}
+
+/// Whether the models of two claims agree; `None` = one is not known.
+fn model(a: &Twin, b: &Twin) -> Option<bool> {
+    let known = |twin: &Twin| twin.models.into_iter().filter(|model| *model != 0);
+    known(a).next().zip(known(b).next())?;
+    Some(known(a).any(|mine| known(b).any(|theirs| mine == theirs)))
 }
 
 /// An outer span with a response id is joined by that, and so never loses here to a call that it may win against there. The
@@ -228,13 +261,7 @@ fn likeness(pair: &Pair, outer: &Candidate, inner: &Candidate) -> Likeness {
     if !same(&a.usage, &b.usage) && !lacks_parts() {
         return Likeness::Different;
     }
-    let known = |models: [u64; 2]| models.into_iter().filter(|model| *model != 0);
-    let model = match (known(a.models).next(), known(b.models).next()) {
-        (Some(_), Some(_)) => {
-            Some(known(a.models).any(|mine| known(b.models).any(|theirs| mine == theirs)))
-        }
-        _ => None,
-    };
+    let model = model(a, b);
     let operation = a
         .operation
         .zip(b.operation)

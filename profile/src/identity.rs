@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Call, Signal, Span, SpanId, SpanKind, TraceId,
-    pairs::{by_session, scope_name, sides},
+    pairs::{SUM, TOLD, by_session, is_summed, scope_name, sides},
     usage_match::classes,
 };
 
@@ -32,6 +32,7 @@ impl Identity {
     const RESPONSE: u8 = 1;
     const USAGE: u8 = 2;
     const SESSION: u8 = 3;
+    const SUMS: u8 = 4;
 
     fn of(kind: u8, project: i32, parts: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new();
@@ -72,12 +73,18 @@ impl Identity {
         let input = usage.total_input().to_le_bytes();
         Self::of(Self::SESSION, project, &[session.as_bytes(), &input])
     }
+
+    /// Calls of one session, and what metrics sum of them.
+    fn of_sums(project: i32, session: &str) -> Self {
+        Self::of(Self::SUMS, project, &[session.as_bytes()])
+    }
 }
 
 /// One call's claim to be the one that counts among all with the same identity.
 ///
-/// A call has at most two: one by its response id, and one by its usage if its emitter is listed
-/// as detaching. It is left out as soon as one of them is lost.
+/// A call has at most one by its response id, one by its usage if its emitter is listed as detaching, and one by its
+/// session if its emitter's metrics sum its usage, too; a metric's sum has the last alone. It is left out as soon as one of
+/// them is lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// What claims must share to be compared at all.
@@ -115,6 +122,14 @@ pub struct Twin {
     pub response: Option<u64>,
 }
 
+impl Twin {
+    /// True in the claim of a call that a metric's sum may contain: it is never lost.
+    #[must_use]
+    pub fn only_tells(&self) -> bool {
+        self.scope.starts_with(TOLD)
+    }
+}
+
 /// Operations that emitters spell differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Operation {
@@ -146,7 +161,7 @@ pub fn standing(span: &Span, call: &Call) -> u8 {
     4 * classes(&call.usage) + 2 * client + placed
 }
 
-/// The claims of a call: by response id, by usage, both or none.
+/// The claims of a call.
 ///
 /// A call whose response id is missing or not one ([`response_id`]) and whose emitter is not listed has none. One that
 /// another span of its trace stands for (`counted` = false) claims only what a listed outer emitter may repeat. `session` is
@@ -168,33 +183,45 @@ pub fn claims<'a>(
         twin,
     };
     let by_response = response_id(call)
-        .filter(|_| counted)
+        .filter(|_| counted && span.signal != Signal::Metric)
         .map(|id| claim(Identity::of_response(project, id), None));
     let scope = scope(span);
-    let (outer, inner) = sides(&scope);
-    let detaches = !call.usage.is_zero() && (inner || (outer && counted));
-    let session = session.filter(|_| by_session(&scope));
-    let identity = match session {
-        Some(session) => Identity::of_session(project, session, &call.usage),
-        None => Identity::of_usage(project, span, &call.usage),
+    let twin = |scope: &str, process_known| Twin {
+        scope: scope.into(),
+        process_known,
+        links: span.links.clone(),
+        usage: call.usage,
+        operation: Operation::of(call),
+        models: [&call.request_model, &call.response_model].map(|model| {
+            model
+                .as_ref()
+                .map_or(0, |name| xxh3(undated(name).as_bytes()))
+        }),
+        response: response_id(call).map(|id| xxh3(id.as_bytes())),
     };
+    let (outer, inner) = sides(&scope);
+    let is_sum = span.signal == Signal::Metric;
+    let detaches = !is_sum && !call.usage.is_zero() && (inner || (outer && counted));
+    let paired = session.filter(|_| by_session(&scope));
     let by_usage = detaches.then(|| {
-        let twin = Twin {
-            scope: scope.as_ref().into(),
-            process_known: session.is_some() || span.instance.is_some(),
-            links: span.links.clone(),
-            usage: call.usage,
-            operation: Operation::of(call),
-            models: [&call.request_model, &call.response_model].map(|model| {
-                model
-                    .as_ref()
-                    .map_or(0, |name| xxh3(undated(name).as_bytes()))
-            }),
-            response: response_id(call).map(|id| xxh3(id.as_bytes())),
+        let identity = match paired {
+            Some(session) => Identity::of_session(project, session, &call.usage),
+            None => Identity::of_usage(project, span, &call.usage),
         };
-        claim(identity, Some(twin))
+        let process_known = paired.is_some() || span.instance.is_some();
+        claim(identity, Some(twin(&scope, process_known)))
     });
-    by_response.into_iter().chain(by_usage)
+    let is_told = counted && !call.usage.is_zero() && is_summed(&scope);
+    let by_sum = session.filter(|_| is_sum || is_told).map(|session| {
+        let named = if is_sum {
+            scope.clone()
+        } else {
+            Cow::Owned(format!("{TOLD}{scope}"))
+        };
+        let identity = Identity::of_sums(project, session);
+        claim(identity, Some(twin(&named, true)))
+    });
+    by_response.into_iter().chain(by_usage).chain(by_sum)
 }
 
 /// The name by which an emitter is listed.
@@ -202,7 +229,8 @@ fn scope(span: &Span) -> Cow<'_, str> {
     let name = scope_name(&span.emitter);
     match span.signal {
         Signal::Log => Cow::Owned(format!("log:{name}")),
-        Signal::Span | Signal::Metric => Cow::Borrowed(name),
+        Signal::Metric => Cow::Owned(format!("{SUM}{name}")),
+        Signal::Span => Cow::Borrowed(name),
     }
 }
 

@@ -132,6 +132,21 @@ fn matches(pattern: &str, scope: &str) -> bool {
     }
 }
 
+/// Before the scope name of a metric that sums the usage of calls.
+pub(crate) const SUM: &str = "metric:";
+
+/// Before the scope name of a call that such a sum may contain.
+pub(crate) const TOLD: &str = "told:";
+
+/// Coding agents that sum the usage of their sessions by metrics, too: where their scopes' names begin.
+const SUMMED: [&str; 3] = ["com.anthropic.claude_code", "gemini-cli", "qwen-code"];
+
+/// True for calls of a listed coding agent, `scope` as in [`Pair`].
+pub(crate) fn is_summed(scope: &str) -> bool {
+    let name = scope.strip_prefix("log:").unwrap_or(scope);
+    SUMMED.iter().any(|agent| name.starts_with(agent))
+}
+
 /// True when the pairs of a scope are joined by session.
 pub(crate) fn by_session(scope: &str) -> bool {
     PAIRS
@@ -139,11 +154,14 @@ pub(crate) fn by_session(scope: &str) -> bool {
         .any(|pair| pair.session && (pair.is_outer(scope) || pair.is_inner(scope)))
 }
 
-/// Whether some pair names this scope as its outer and as its inner one.
+/// Whether some pair names this scope as its outer and as its inner one. Sums are outer, what they may contain inner.
 #[must_use]
 pub fn sides(scope: &str) -> (bool, bool) {
     let any = |is: fn(&Pair, &str) -> bool| PAIRS.iter().any(|pair| is(pair, scope));
-    (any(Pair::is_outer), any(Pair::is_inner))
+    (
+        scope.starts_with(SUM) || any(Pair::is_outer),
+        scope.starts_with(TOLD) || any(Pair::is_inner),
+    )
 }
 
 #[cfg(test)]

@@ -245,7 +245,9 @@ impl RawCall<'_> {
     /// The rule within the trace; what an election decided is in the other columns.
     fn local(&self) -> Result<Option<(Rule, SpanId)>, StoreError> {
         match rule(self.why)? {
-            None | Some(Rule::SameResponseElsewhere | Rule::DetachedTwin) => Ok(None),
+            None | Some(Rule::SameResponseElsewhere | Rule::DetachedTwin | Rule::ToldByCalls) => {
+                Ok(None)
+            }
             Some(rule) => {
                 let by = self
                     .instead_span_id

@@ -146,13 +146,17 @@ impl CallRow {
     /// Why it does not count, and the call that counts in its stead; `None` = it counts.
     #[must_use]
     pub fn why(&self) -> Option<(Rule, Instead)> {
+        let by_usage = match self.signal {
+            Signal::Metric => Rule::ToldByCalls,
+            Signal::Span | Signal::Log => Rule::DetachedTwin,
+        };
         let elsewhere = |rule, instead: Option<Instead>| instead.map(|call| (rule, call));
         let local = self
             .local
             .map(|(rule, span)| (rule, (self.key.trace.trace_id, span)));
         local
             .or_else(|| elsewhere(Rule::SameResponseElsewhere, self.lost_response))
-            .or_else(|| elsewhere(Rule::DetachedTwin, self.lost_usage))
+            .or_else(|| elsewhere(by_usage, self.lost_usage))
     }
 
     /// Its claims as the election reads them.

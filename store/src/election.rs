@@ -31,7 +31,7 @@ pub(crate) struct Stretch {
 /// A cluster of claims by usage is not followed farther than this from the claims that are new.
 const FARTHEST_US: i64 = 3_600_000_000;
 
-/// What became of the two claims a call may have.
+/// What became of the claims of a call that can be lost: one by response id, one by usage or by session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CallVerdict {
     pub(crate) lost_response: Option<Instead>,
@@ -261,7 +261,9 @@ impl Elected {
 impl CallVerdict {
     fn take(&mut self, verdict: &Verdict) {
         match verdict.lost {
-            Some((Rule::DetachedTwin, trace, span)) => self.lost_usage = Some((trace, span)),
+            Some((Rule::DetachedTwin | Rule::ToldByCalls, trace, span)) => {
+                self.lost_usage = Some((trace, span));
+            }
             Some((_, trace, span)) => self.lost_response = Some((trace, span)),
             None => {}
         }

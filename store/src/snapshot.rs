@@ -133,6 +133,7 @@ macro_rules! contradiction {
     () => {
         "CASE c.why WHEN 0 THEN c.lost_response IS NOT NULL OR c.lost_usage IS NOT NULL \
          WHEN 4 THEN c.lost_response IS NULL WHEN 5 THEN c.lost_usage IS NULL OR c.lost_response IS NOT NULL \
+         WHEN 6 THEN c.lost_usage IS NULL OR c.lost_response IS NOT NULL \
          ELSE c.lost_response IS NOT NULL OR c.lost_usage IS NOT NULL END"
     };
 }

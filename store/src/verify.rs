@@ -9,7 +9,7 @@ use std::{
     fmt::Debug,
 };
 
-use costflame_profile::Identity;
+use costflame_profile::{Identity, Twin};
 
 use crate::{
     CallKey, CallRow, ClassSet, LandingRow, Measures, StoreError, TIERS, TraceKey, TraceTotals,
@@ -324,6 +324,9 @@ async fn check_group<S: Snapshot>(
             .get(&key)
             .and_then(|call| ClaimRow::of(call, claim.landed_day).find(|own| own.key == claim.key));
         found.compare("claims", claim.key, &Some(claim), &owned.as_ref());
+        if claim.twin.as_ref().is_some_and(Twin::only_tells) {
+            continue;
+        }
         let (Some(call), Some(verdict)) = (calls.get(&key), verdicts.get(&key)) else {
             continue;
         };

@@ -40,6 +40,9 @@ pub(super) trait ReadRecord<'a> {
         reader: Reader<'a>,
         scope: ScopeName<'a>,
     ) -> Result<(), WireError>;
+
+    /// All records of a scope have been read.
+    fn end_of_scope(&mut self, _: &mut Envelope<'a, '_>, _: ScopeName<'a>) {}
 }
 
 impl<'a, 'l> Envelope<'a, 'l> {
@@ -126,6 +129,7 @@ impl<'a, 'l> Envelope<'a, 'l> {
                 records.record(self, field.message()?, scope)?;
             }
         }
+        records.end_of_scope(self, scope);
         Ok(())
     }
 

@@ -110,6 +110,23 @@ pub struct Span<'a> {
     pub flags: u32,
 }
 
+/// One point of a counter: what was counted from its start to its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point<'a> {
+    /// Name of the metric.
+    pub metric: &'a str,
+    /// Points of one stream repeat their start and what was counted since; otherwise each says what came after the one before.
+    pub cumulative: bool,
+    /// Microseconds since 1970 UTC; 0 = not known.
+    pub start_us: i64,
+    /// Microseconds since 1970 UTC.
+    pub end_us: i64,
+    /// An integer or a double.
+    pub value: Value<'a>,
+    /// Attributes.
+    pub attributes: Attributes<'a>,
+}
+
 /// One log record: a trace or span id that is missing, zero or of another length is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LogRecord<'a> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use costflame_pricing::{Asked, Catalog, Normal, PriceRequest, Receipt, Usage, normalise};
+use costflame_pricing::{Asked, Catalog, Flag, Normal, PriceRequest, Receipt, Usage, normalise};
 use costflame_profile::{Attribution, Call, FrameKind, Signal, Span as ProfileSpan, Text};
 use costflame_store::LandingRow;
 use xxhash_rust::xxh3::xxh3_64;
@@ -14,8 +14,9 @@ use super::{
     interner::Interner,
     log, recognise,
     slots::{Slot, Slots},
+    sum,
 };
-use crate::decode::{Attributes, LogRecord, Resource, Scope, Span, Status, Value};
+use crate::decode::{Attributes, LogRecord, Point, Resource, Scope, Span, Status, Value};
 
 /// Longest model, provider, operation or id in bytes.
 const MAX_TEXT: usize = 256;
@@ -108,11 +109,7 @@ impl<'c> Lander<'c> {
         let mut span = log::as_span(record);
         let recognised = log::recognise(event, scope, &span, &slots)?;
         self.know(resource);
-        let (service, session) = self
-            .resource
-            .as_ref()
-            .map(|known| (&*known.service, known.attribution.session.as_deref()))
-            .unwrap_or_default();
+        let (service, session) = self.process();
         let session = slots.text(Slot::Session).or(session);
         (span.trace_id, span.span_id) = log::ids(record, scope, service, session);
         span.parent_span_id = record.span_id.filter(|_| record.trace_id.is_some());
@@ -123,6 +120,47 @@ impl<'c> Lander<'c> {
             span,
             receipt,
         })
+    }
+
+    /// The rows of what counters of one scope sum of model calls, see [`sum`].
+    #[must_use]
+    pub fn land_points(
+        &mut self,
+        resource: &Resource<'_>,
+        scope: &Scope<'_>,
+        points: &[Point<'_>],
+        project: i32,
+        received_us: i64,
+    ) -> Vec<LandingRow> {
+        self.know(resource);
+        let sums = sum::sums(points);
+        sums.filter_map(|sum| {
+            let mut span = sum.span();
+            let slots = Slots::read(span.attributes);
+            let mut recognised = log::recognise(sum.event(), scope, &span, &slots)?;
+            let call = recognised.call.as_mut()?;
+            call.flags.insert(Flag::FromMetrics);
+            let (service, session) = self.process();
+            let session = slots.text(Slot::Session).or(session)?;
+            (span.trace_id, span.span_id) = sum.ids(scope, service, session);
+            let (span, receipt) =
+                self.landed(Signal::Metric, resource, scope, &span, &slots, &recognised);
+            Some(LandingRow {
+                project,
+                received_us,
+                span,
+                receipt,
+            })
+        })
+        .collect()
+    }
+
+    /// Service and session of the resource last seen.
+    fn process(&self) -> (&str, Option<&str>) {
+        let known = self.resource.as_ref();
+        known
+            .map(|known| (&*known.service, known.attribution.session.as_deref()))
+            .unwrap_or_default()
     }
 
     fn landed(
@@ -187,7 +225,11 @@ impl<'c> Lander<'c> {
             .then(|| normalise(&call.reported, call.accounting, vendor))
             .flatten()
             // Parts of nothing are cut down to nothing, which is not a cost of zero.
-            .filter(|normal| !normal.usage.is_zero());
+            .filter(|normal| !normal.usage.is_zero())
+            .map(|normal| Normal {
+                flags: normal.flags.union(call.flags),
+                ..normal
+            });
         let guessed = if call.provider.is_none() {
             model.and_then(evidence::provider_of_model)
         } else {
@@ -466,116 +508,4 @@ fn weight_milli(trace_state: &str) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use costflame_profile::FrameKind;
-
-    use super::*;
-    use crate::{
-        decode::Value::{Int, Str},
-        dialect::testing::{scope, span},
-    };
-
-    const CHAT: [(&str, Value<'_>); 5] = [
-        ("gen_ai.operation.name", Str("chat")),
-        ("gen_ai.provider.name", Str("openai")),
-        ("gen_ai.request.model", Str("gpt-4o")),
-        ("gen_ai.usage.input_tokens", Int(1_234)),
-        ("gen_ai.usage.output_tokens", Int(567)),
-    ];
-
-    fn resource<'a>(attributes: &'a [(&'a str, Value<'a>)]) -> Resource<'a> {
-        Resource {
-            attributes: Attributes(attributes),
-        }
-    }
-
-    #[test]
-    fn a_call_lands_with_its_receipt() {
-        let shop = [
-            ("service.name", Str("shop")),
-            ("host.name", Str("h")),
-            ("process.pid", Int(17)),
-            ("user.id", Str("u")),
-        ];
-        let row = land(
-            &resource(&shop),
-            &scope("lib"),
-            &span("chat", &CHAT),
-            &Catalog::embedded(),
-            1,
-            9,
-        );
-        assert_eq!((row.project, row.received_us), (1, 9));
-        assert_eq!(
-            (
-                &*row.span.service,
-                &*row.span.emitter,
-                row.span.instance.as_deref()
-            ),
-            ("shop", "lib@", Some("h/17"))
-        );
-        assert_eq!(
-            (row.span.kind, &*row.span.label),
-            (FrameKind::Model, "gpt-4o")
-        );
-        assert_eq!(row.span.attribution.user.as_deref(), Some("u"));
-        let (call, receipt) = (row.span.call.unwrap(), row.receipt.unwrap());
-        assert_eq!(
-            receipt.cost.map(|cost| cost.to_string()).as_deref(),
-            Some("0.008755")
-        );
-        assert_eq!((call.cost, call.usage), (receipt.cost, receipt.usage));
-    }
-
-    #[test]
-    fn texts_and_resources_are_shared() {
-        let (shop, till) = (
-            [("service.name", Str("shop"))],
-            [("service.name", Str("till"))],
-        );
-        let catalog = Catalog::embedded();
-        let mut lander = Lander::new(&catalog);
-        let mut read = |attributes| {
-            lander
-                .read(&resource(attributes), &scope("lib"), &span("step 1", &[]))
-                .0
-        };
-        let (a, b, other) = (read(&shop), read(&shop), read(&till));
-        assert!(Arc::ptr_eq(&a.service, &b.service) && Arc::ptr_eq(&a.label, &b.label));
-        assert!(Arc::ptr_eq(&a.attribution, &b.attribution));
-        assert_eq!((&*other.service, &*other.label), ("till", "step {id}"));
-    }
-
-    #[test]
-    fn the_hash_tells_versions_apart() {
-        let hash = |name: &str, attributes: &[(&str, Value<'_>)]| {
-            let catalog = Catalog::embedded();
-            Lander::new(&catalog)
-                .read(&resource(&[]), &scope("lib"), &span(name, attributes))
-                .0
-                .content_hash
-        };
-        assert_eq!(hash("chat", &CHAT), hash("chat", &CHAT));
-        assert_ne!(hash("chat", &CHAT), hash("chat", &CHAT[..4]));
-        assert_ne!(
-            hash("a", &[("user.id", Str("u"))]),
-            hash("a", &[("session.id", Str("u"))])
-        );
-        assert_ne!(hash("a", &[]), hash("b", &[]));
-    }
-
-    #[test]
-    fn weight_is_what_the_sampler_says() {
-        for (state, weight) in [
-            ("", 1_000),
-            ("ot=th:8", 2_000),
-            ("vendor=x, ot=rv:1;th:c", 4_000),
-            ("ot=th:0", 1_000),
-            ("ot=th:ffffffffffffff", u32::MAX),
-            ("ot=th:xyz", 1_000),
-            ("ot=th:123456789012345", 1_000),
-        ] {
-            assert_eq!(weight_milli(state), weight, "{state}");
-        }
-    }
-}
+mod tests;

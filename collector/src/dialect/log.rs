@@ -148,29 +148,13 @@ pub(super) fn ids(
     session: Option<&str>,
 ) -> (TraceId, SpanId) {
     let mut hasher = Xxh3::new();
-    let mut part = |part: &[u8]| {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    };
     for text in [service, scope.name, record.event_name] {
-        part(text.as_bytes());
+        part(&mut hasher, text.as_bytes());
     }
-    part(&record.time_us.to_le_bytes());
-    part(&record.trace_id.map_or([0; 16], |id| id.0));
-    part(&record.span_id.map_or([0; 8], |id| id.0));
-    let mut attributes: Vec<_> = record.attributes.0.iter().collect();
-    attributes.sort_by_key(|(key, _)| *key);
-    for (key, value) in attributes {
-        part(key.as_bytes());
-        match value {
-            Value::Str(text) => part(text.as_bytes()),
-            Value::Bytes(bytes) | Value::Array(bytes) | Value::Map(bytes) => part(bytes),
-            Value::Int(number) => part(&number.to_le_bytes()),
-            Value::Double(number) => part(&number.to_le_bytes()),
-            Value::Bool(flag) => part(&[u8::from(*flag)]),
-            Value::Empty => part(&[]),
-        }
-    }
+    part(&mut hasher, &record.time_us.to_le_bytes());
+    part(&mut hasher, &record.trace_id.map_or([0; 16], |id| id.0));
+    part(&mut hasher, &record.span_id.map_or([0; 8], |id| id.0));
+    hash_attributes(&mut hasher, record.attributes.0.iter());
     let alone = hasher.digest128();
     let together = |session: &str| {
         let prompt = prompt(record.attributes).unwrap_or("");
@@ -184,6 +168,32 @@ pub(super) fn ids(
     });
     let span_id = SpanId(hasher.digest().max(1).to_be_bytes());
     (trace_id, span_id)
+}
+
+/// Adds bytes so that no other parts make the same hash.
+pub(super) fn part(hasher: &mut Xxh3, bytes: &[u8]) {
+    hasher.update(&(bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
+}
+
+/// Adds attributes, in whatever order they come.
+pub(super) fn hash_attributes<'a>(
+    hasher: &mut Xxh3,
+    attributes: impl Iterator<Item = &'a (&'a str, Value<'a>)>,
+) {
+    let mut attributes: Vec<_> = attributes.collect();
+    attributes.sort_by_key(|(key, _)| *key);
+    for (key, value) in attributes {
+        part(hasher, key.as_bytes());
+        match value {
+            Value::Str(text) => part(hasher, text.as_bytes()),
+            Value::Bytes(bytes) | Value::Array(bytes) | Value::Map(bytes) => part(hasher, bytes),
+            Value::Int(number) => part(hasher, &number.to_le_bytes()),
+            Value::Double(number) => part(hasher, &number.to_le_bytes()),
+            Value::Bool(flag) => part(hasher, &[u8::from(*flag)]),
+            Value::Empty => part(hasher, &[]),
+        }
+    }
 }
 
 /// What a user asked once, for which an agent may call several times.

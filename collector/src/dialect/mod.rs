@@ -37,6 +37,7 @@ mod otel;
 mod pydantic_ai;
 mod scan;
 mod strands;
+pub mod sum;
 mod vercel;
 
 #[cfg(test)]

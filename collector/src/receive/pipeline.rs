@@ -20,7 +20,7 @@ use super::{
 use crate::{
     commit::{Committer, Pending},
     decode::{self, DecodeError, Encoding, InflateError, Limits, Outcome},
-    dialect::Lander,
+    dialect::{Lander, sum},
     forward::Outgoing,
     metrics::Metrics,
     time::now_us,
@@ -240,16 +240,24 @@ impl Receiver {
         self.answer(&Outcome::default(), landed).await
     }
 
-    /// Metrics are read, counted and not used: usage that they sum is reported call by call elsewhere.
+    /// Counters by which coding agents sum their usage are kept, for calls that nothing else reports; the other metrics are counted.
     async fn points(&self, project: i32, message: Held) -> Result<Accepted, Refusal> {
-        let walk = |body: &[u8], limits: &Limits, _: &mut Lander<'_>, _: &mut Rows| {
-            decode::count_records(Signal::Metric, body, limits)
+        let walk = move |body: &[u8], limits: &Limits, lander: &mut Lander<'_>, rows: &mut Rows| {
+            let received_us = now_us();
+            let mut used = 0;
+            let all = decode::walk_points(body, limits, sum::wanted, |resource, scope, points| {
+                used += points.len() as u64;
+                for row in lander.land_points(resource, scope, points, project, received_us) {
+                    rows.add(|| Some(row));
+                }
+            })?;
+            Ok((all, used))
         };
-        let count = |points: &usize| *points as u64;
-        let (points, landed) = self
+        let count = |(points, _): &(u64, u64)| *points;
+        let ((points, used), landed) = self
             .land((project, Signal::Metric), message, walk, count)
             .await?;
-        self.metrics.unused("metrics", points as u64);
+        self.metrics.unused("metrics", points.saturating_sub(used));
         self.answer(&Outcome::default(), landed).await
     }
 

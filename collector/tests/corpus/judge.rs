@@ -114,7 +114,7 @@ impl Judged {
 }
 
 /// Lifetimes of cache writes and fees are not told apart: few conventions can.
-fn comparable(usage: &Usage) -> [u64; TokenClass::ALL.len()] {
+pub(crate) fn comparable(usage: &Usage) -> [u64; TokenClass::ALL.len()] {
     let mut tokens = usage.tokens;
     tokens[TokenClass::CacheWrite as usize] += tokens[TokenClass::CacheWrite1h as usize];
     tokens[TokenClass::CacheWrite1h as usize] = 0;

@@ -13,7 +13,9 @@ mod truth;
 
 use std::{fs, path::Path};
 
-use judge::Judged;
+use costflame_pricing::{Flag, Usage};
+use costflame_profile::Rule;
+use judge::{Judged, comparable};
 use replay::{Order, Replayed};
 use truth::Scenario;
 
@@ -77,6 +79,49 @@ async fn coding_agents_are_read_from_their_logs_alone() {
             .iter()
             .all(|call| call.attribution.session.is_some());
         assert!(sessions, "{}: every call has its session", scenario.name);
+    }
+}
+
+#[tokio::test]
+async fn coding_agents_are_read_from_their_metrics_alone() {
+    let mut agents = Scenario::all();
+    agents.retain(|scenario| ["claude-code", "gemini-cli"].contains(&scenario.library.as_str()));
+    agents.retain(|scenario| !scenario.bodies("metrics").is_empty());
+    assert!(agents.len() > 5, "the corpus is there");
+    let replayed = replay::all(&agents, Order::MetricsAlone).await;
+    for (scenario, replayed) in agents.iter().zip(&replayed) {
+        let name = &scenario.name;
+        let counted = || replayed.calls.iter().filter(|call| call.why().is_none());
+        let said = counted().map(|call| call.call.usage);
+        let billed = scenario.billed().into_iter().map(|call| call.usage());
+        let sum = |usages: Vec<Usage>| usages.iter().fold(Usage::default(), |a, b| a.plus(b));
+        assert_eq!(
+            comparable(&sum(said.collect())),
+            comparable(&sum(billed.collect())),
+            "{name}"
+        );
+        for call in &replayed.calls {
+            assert!(call.flags.contains(Flag::FromMetrics), "{name}");
+            assert!(call.attribution.session.is_some(), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_metrics_sum_never_counts_beside_its_calls() {
+    let mut agents = Scenario::all();
+    agents.retain(|scenario| ["claude-code", "gemini-cli"].contains(&scenario.library.as_str()));
+    for order in [Order::AsRecorded, Order::Backwards] {
+        let replayed = replay::all(&agents, order).await;
+        let sums = || {
+            let calls = replayed.iter().flat_map(|replayed| &replayed.calls);
+            calls.filter(|call| call.flags.contains(Flag::FromMetrics))
+        };
+        assert!(sums().count() > 5, "there are sums");
+        for sum in sums() {
+            let why = sum.why().map(|(rule, _)| rule);
+            assert_eq!(why, Some(Rule::ToldByCalls), "{:?}", sum.key);
+        }
     }
 }
 

@@ -40,6 +40,12 @@ This page is written by a test (`BLESS=1 cargo test -p costflame-collector --tes
 longer true. Cost is right when it equals what the provider billed, or what the telemetry carries of that where a library
 drops fees and lifetimes of cache writes.
 
+Usage that metrics alone carry is read where it can be told from that of the spans: `claude_code.token.usage` with
+`claude_code.cost.usage`, `gemini_cli.token.usage` and `qwen-code.token.usage`, which name their session. It counts for a
+session, model and time of which no span and no log record tells the calls. Codex CLI's `codex.turn.token_usage` and
+`gen_ai.client.token.usage` name none and are not used. AutoGen writes token counts into the text of its agents' messages
+alone, without a model: they are not read.
+
 ";
 
 /// Figures by library and version.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use costflame_collector::{
     decode::{self, Attributes, Encoding, Limits, Value},
-    dialect::Lander,
+    dialect::{Lander, sum},
 };
 use costflame_pricing::Catalog;
 use costflame_profile::Signal;
@@ -23,6 +23,8 @@ pub(crate) enum Order {
     Backwards,
     /// As if only logs had been exported.
     LogsAlone,
+    /// As if only metrics had been exported.
+    MetricsAlone,
 }
 
 /// What became of a scenario.
@@ -93,7 +95,7 @@ fn land(
     let limits = Limits::default();
     let mut rows = Vec::new();
     let spans = match order {
-        Order::LogsAlone => Vec::new(),
+        Order::LogsAlone | Order::MetricsAlone => Vec::new(),
         Order::AsRecorded | Order::Backwards => scenario.bodies("traces"),
     };
     for path in spans {
@@ -105,12 +107,27 @@ fn land(
         });
         assert_eq!(outcome.unwrap().partial_success(), None, "{path:?}");
     }
-    for path in scenario.bodies("logs") {
+    let of = |signal, without| {
+        if order == without {
+            Vec::new()
+        } else {
+            scenario.bodies(signal)
+        }
+    };
+    for path in of("logs", Order::MetricsAlone) {
         let body = body(Signal::Log, &path, &limits);
         let mut lander = Lander::new(catalog);
         let walked = decode::walk_logs(&body, &limits, |resource, scope, record| {
             find_numbers(record.attributes, numbers);
             rows.extend(lander.land_log(resource, scope, record, project, NOW_US));
+        });
+        walked.unwrap();
+    }
+    for path in of("metrics", Order::LogsAlone) {
+        let body = body(Signal::Metric, &path, &limits);
+        let mut lander = Lander::new(catalog);
+        let walked = decode::walk_points(&body, &limits, sum::wanted, |resource, scope, points| {
+            rows.extend(lander.land_points(resource, scope, points, project, NOW_US));
         });
         walked.unwrap();
     }

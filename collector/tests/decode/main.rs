@@ -7,6 +7,7 @@ mod corpus;
 mod json;
 mod laws;
 mod logs;
+mod points;
 mod random;
 mod seen;
 mod traces;

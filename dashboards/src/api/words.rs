@@ -223,6 +223,7 @@ impl Word for Rule {
             Self::Wrapper => "c",
             Self::SameResponseElsewhere => "e",
             Self::DetachedTwin => "f",
+            Self::ToldByCalls => "g",
         }
     }
 }
@@ -275,7 +276,7 @@ words!(
 );
 words!(
     /// Which rule left a call out: a aggregate above counted calls, b same response id in this trace, c wraps the
-    /// calls below, e same response id in another trace, f pair of emitters known to detach.
+    /// calls below, e same response id in another trace, f pair of emitters known to detach, g a metric's sum of calls that are told one by one.
     RuleWord(Rule),
     Rule::ALL
 );

@@ -7,4 +7,5 @@ mod election;
 mod forest;
 mod join;
 mod properties;
+mod sums;
 mod tree;

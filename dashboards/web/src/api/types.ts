@@ -273,6 +273,10 @@ export type Flag =
   | 'possible_duplicate'
   | 'tier_unpriced'
   | 'estimated'
+  | 'overridden'
+  | 'corrected'
+  | 'second_source'
+  | 'from_metrics'
 
 /** The part of a call that lists show. */
 export interface CallBrief {

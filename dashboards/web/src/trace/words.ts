@@ -18,7 +18,7 @@ export function reason(why: Why): string {
     case 'f':
       return 'seen twice, not counted'
     case 'g':
-      return 'joined with another record'
+      return 'counted call by call'
   }
 }
 
@@ -29,7 +29,7 @@ export const RULES: Record<Why['rule'], string> = {
   c: 'Its usage equals what it wraps. The call nearest the provider counts.',
   e: 'The same response id appears in another trace. One of them counts.',
   f: 'Two instrumentations of one process saw the same call. One of them counts.',
-  g: 'A record of another signal describes the same call. Both count as one.',
+  g: 'A metric sums calls of this session. Those that are told one by one count.',
 }
 
 export const ACCOUNTING: Record<AccountingRule, string> = {
@@ -55,6 +55,10 @@ export const FLAGS: Record<Flag, string> = {
   possible_duplicate: 'may be the same call as another',
   tier_unpriced: 'its processing tier has no price of its own',
   estimated: 'usage estimated by the emitter',
+  overridden: 'priced by your own price',
+  corrected: "the catalog's price was corrected",
+  second_source: 'priced by the second source',
+  from_metrics: 'a sum over calls that only a metric tells',
 }
 
 export function noPrice(why: Unpriced, model: string): string {
