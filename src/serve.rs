@@ -107,6 +107,7 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     let pages = costflame_dashboards::router(state);
     let pages = pages.merge(health::router(Health {
         store,
+        commits: collector.commits(),
         draining: shutdown.clone(),
         registry,
         gate,

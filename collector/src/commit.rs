@@ -21,10 +21,12 @@ use crate::{
     metrics::Metrics,
     receive::{Budget, CommitConfig, ReceiverConfig, Refusal, Reservation},
 };
-pub(crate) use gate::Gate;
+pub use gate::Gate;
 
 /// Parts that may wait, beside the bound in bytes.
 const MAX_PARTS: usize = 4096;
+/// Rows of a failed batch that are tried again to see whether the database takes them.
+const TRIED_AGAIN: usize = 1000;
 /// What a row is charged beside its own size: the heap behind it, estimated.
 const HEAP_PER_ROW: usize = 512;
 
@@ -254,7 +256,7 @@ impl<L: Landing> Shared<L> {
             .iter()
             .map(|part| (part.rows.len(), part.outbox.iter().len()))
             .collect();
-        let rows: Vec<LandingRow> = batch
+        let mut rows: Vec<LandingRow> = batch
             .iter_mut()
             .flat_map(|part| std::mem::take(&mut part.rows))
             .collect();
@@ -265,7 +267,10 @@ impl<L: Landing> Shared<L> {
         let mut salvaged = vec![Ok(Committed::default()); batch.len()];
         match self.commit(&rows, &outbox).await {
             Ok(()) => {}
-            Err(error) if !error.is_poison() => return self.fail(batch, &error),
+            Err(error) if !error.is_poison() => {
+                rows.truncate(TRIED_AGAIN);
+                return self.fail(batch, &error, rows);
+            }
             Err(error) => {
                 tracing::error!(%error, rows = rows.len(), "the database refuses rows; looking for them");
                 salvaged = self.salvage_each(&rows, &outbox, &lengths).await;
@@ -293,10 +298,15 @@ impl<L: Landing> Shared<L> {
         }
     }
 
-    fn fail(self: &Arc<Self>, batch: Vec<Part>, error: &CommitError) {
-        if self.gate.close() {
+    fn fail(self: &Arc<Self>, batch: Vec<Part>, error: &CommitError, rows: Vec<LandingRow>) {
+        if self.gate.close(error) {
             tracing::warn!(%error, "the database is unavailable; refusing spans with a retry delay");
-            tokio::spawn(gate::reopen(self.clone()));
+            let rows = if gate::needs_commit(error) {
+                rows
+            } else {
+                Vec::new()
+            };
+            tokio::spawn(gate::reopen(self.clone(), rows));
         }
         self.answer_all(batch);
     }
@@ -313,7 +323,7 @@ impl<L: Landing> Shared<L> {
 enum CommitError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("no answer within {0:?}")]
+    #[error("the database did not take a commit within {0:?}")]
     Timeout(Duration),
 }
 

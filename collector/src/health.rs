@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::commit::Landing;
+use crate::commit::{self, Landing};
 
 /// How long the database may take to answer before it counts as unreachable.
 const PING: Duration = Duration::from_secs(2);
@@ -24,6 +24,8 @@ const PING: Duration = Duration::from_secs(2);
 pub struct Health<L> {
     /// The database to ask.
     pub store: Arc<L>,
+    /// Whether commits work.
+    pub commits: Arc<commit::Gate>,
     /// Cancelled when the process begins to shut down.
     pub draining: CancellationToken,
     /// Everything that counts.
@@ -48,6 +50,8 @@ pub fn router<L: Landing>(health: Health<L>) -> Router {
 async fn readiness<L: Landing>(health: Arc<Health<L>>) -> Response {
     let why = if health.draining.is_cancelled() {
         "shutting down".to_owned()
+    } else if let Some(trouble) = health.commits.trouble() {
+        trouble
     } else {
         match timeout(PING, health.store.ping()).await {
             Ok(Ok(())) => return Json(json!({"ready": true})).into_response(),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
 use crate::{
-    commit::{Committer, Landing},
+    commit::{self, Committer, Landing},
     forward::Outgoing,
     metrics::{Levels, Metrics},
     receive::{self, Receiver, ReceiverConfig},
@@ -31,6 +31,7 @@ pub struct Collector {
     config: ReceiverConfig,
     receiver: Arc<Receiver>,
     committing: JoinHandle<()>,
+    commits: Arc<commit::Gate>,
     gate: Gate,
 }
 
@@ -47,22 +48,29 @@ impl Collector {
     ) -> Self {
         let metrics = Arc::new(Metrics::new(registry));
         let (committer, committing) = Committer::start(store, &config, metrics.clone());
-        let (queue, gate) = (committer.room().clone(), committer.gate().clone());
+        let (queue, commits) = (committer.room().clone(), committer.gate().clone());
         let receiver = Arc::new(Receiver::new(
             &config, catalog, committer, outgoing, metrics,
         ));
         let levels = Levels {
             bodies: receiver.budget().clone(),
             queue,
-            gate,
+            gate: commits.clone(),
         };
         registry.register_collector(Box::new(levels));
         Self {
             config,
             receiver,
             committing,
+            commits,
             gate: Gate::open(),
         }
+    }
+
+    /// Whether commits work.
+    #[must_use]
+    pub fn commits(&self) -> Arc<commit::Gate> {
+        self.commits.clone()
     }
 
     /// Takes requests only from those whom `gate` lets in, for their projects.
@@ -79,6 +87,7 @@ impl Collector {
             receiver,
             committing,
             gate,
+            commits: _,
         } = self;
         let (mut health, service) = tonic_health::server::health_reporter();
         let router = receive::router(&receiver, &gate, service);

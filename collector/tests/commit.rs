@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use common::{Ledger, Mode, until};
 use costflame_collector::{
     CommitConfig, ReceiverConfig,
-    commit::{Committed, Committer},
+    commit::{Committed, Committer, Landing as _},
     metrics::Metrics,
     receive::Refusal,
 };
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 const DOWN: Refusal = Refusal::Unavailable {
     retry_after: Duration::from_secs(1),
+    why: "the database is unavailable",
 };
 
 fn start(ledger: &Arc<Ledger>, commit: CommitConfig) -> (Committer, JoinHandle<()>) {
@@ -157,7 +158,27 @@ async fn a_transaction_that_hangs_counts_as_an_outage() {
     let (committer, _) = start(&ledger, CommitConfig::default());
     let _turns = ledger.turns.acquire_many(64).await.unwrap();
     let pending = committer.submit(rows(&["a"])).await.unwrap();
-    assert_eq!(pending.wait().await, Err(DOWN));
+    let why = "the database did not answer in time";
+    let retry_after = Duration::from_secs(1);
+    let slow = Refusal::Unavailable { retry_after, why };
+    assert_eq!(pending.wait().await, Err(slow));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_is_over_when_what_failed_can_be_committed() {
+    let ledger = Arc::new(Ledger::default());
+    let (committer, _) = start(&ledger, CommitConfig::default());
+    ledger.set(Mode::Full);
+    let pending = committer.submit(rows(&["a"])).await.unwrap();
+    let refusal = pending.wait().await.unwrap_err();
+    assert_eq!(refusal.to_string(), "the disk of the database is full");
+    // It answers pings all the time.
+    ledger.ping().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(committer.admit(), Err(refusal));
+    ledger.set(Mode::Works);
+    until(|| committer.admit().is_ok()).await;
+    assert_eq!(ledger.names(), ["a"], "its sender will send it again");
 }
 
 #[tokio::test]

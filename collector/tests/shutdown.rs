@@ -71,6 +71,7 @@ async fn probes_tell_alive_ready_and_draining() {
     let health = health::Health {
         gate: Gate::open(),
         store: rig.ledger.clone(),
+        commits: rig.commits.clone(),
         draining: rig.shutdown.clone(),
         registry: rig.registry.clone(),
     };
@@ -96,6 +97,15 @@ async fn probes_tell_alive_ready_and_draining() {
     rig.ledger.set(common::Mode::Down);
     let (status, why) = get("/readyz").await;
     assert!(status == 503 && why.contains("connection refused"), "{why}");
+    rig.ledger.set(common::Mode::Full);
+    assert_eq!(get("/readyz").await.0, 200, "nobody has tried to commit");
+    let body = common::body(&["step"]);
+    let sent = reqwest::Client::new().post(rig.url("/v1/traces"));
+    let sent = sent.header("content-type", "application/x-protobuf");
+    let refused = sent.body(body).send().await.unwrap();
+    assert_eq!(refused.status().as_u16(), 503);
+    let (status, why) = get("/readyz").await;
+    assert!(status == 503 && why.contains("disk"), "{why}");
     rig.ledger.set(common::Mode::Works);
     rig.shutdown.cancel();
     let (status, why) = get("/readyz").await;

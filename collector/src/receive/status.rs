@@ -70,10 +70,12 @@ pub enum Refusal {
         retry_after: Duration,
     },
     /// The database cannot commit now.
-    #[error("the database is unavailable")]
+    #[error("{why}")]
     Unavailable {
         /// When to try again.
         retry_after: Duration,
+        /// What is wrong with it, in general words.
+        why: &'static str,
     },
     /// A bug of ours.
     #[error("internal error")]
@@ -193,7 +195,7 @@ impl Refusal {
         match self {
             Self::Slow { retry_after }
             | Self::Busy { retry_after, .. }
-            | Self::Unavailable { retry_after } => Some(*retry_after),
+            | Self::Unavailable { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }
@@ -317,7 +319,10 @@ mod tests {
                 true,
             ),
             (
-                Refusal::Unavailable { retry_after: DELAY },
+                Refusal::Unavailable {
+                    retry_after: DELAY,
+                    why: "the database is unavailable",
+                },
                 503,
                 Code::Unavailable,
                 true,

@@ -34,6 +34,8 @@ pub enum Mode {
     Works,
     /// Answers every call with a retryable error.
     Down,
+    /// Answers pings, but takes nothing.
+    Full,
     /// Refuses any transaction with a span of this name, for good.
     Poison(&'static str),
 }
@@ -94,6 +96,7 @@ impl Landing for Ledger {
         let _turn = self.turns.acquire().await.unwrap();
         match *self.mode.lock().unwrap() {
             Mode::Down => return Err(StoreError::Unreachable("connection refused".into())),
+            Mode::Full => return Err(StoreError::DiskFull),
             Mode::Poison(name) if rows.iter().any(|row| &*row.span.label == name) => {
                 return Err(StoreError::BadValue("invalid value".into()));
             }
@@ -118,6 +121,7 @@ pub struct Rig<L = Ledger> {
     pub grpc: SocketAddr,
     pub http: SocketAddr,
     pub registry: Arc<Registry>,
+    pub commits: Arc<costflame_collector::commit::Gate>,
     pub shutdown: CancellationToken,
     pub serving: JoinHandle<()>,
 }
@@ -144,12 +148,14 @@ pub async fn start_with<L: Landing>(
     let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (grpc_addr, http_addr) = (grpc.local_addr().unwrap(), http.local_addr().unwrap());
     let shutdown = CancellationToken::new();
+    let commits = collector.commits();
     let serving = tokio::spawn(collector.serve(Listeners { grpc, http }, shutdown.clone()));
     Rig {
         ledger,
         grpc: grpc_addr,
         http: http_addr,
         registry: Arc::new(registry),
+        commits,
         shutdown,
         serving,
     }
