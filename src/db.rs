@@ -54,6 +54,12 @@ enum DbCommand {
         #[command(flatten)]
         project: InProject,
     },
+    /// Spread the tables over the servers of a Citus cluster; nobody else can write meanwhile
+    Distribute {
+        /// Print the statements instead
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Let a role of Postgres, created if missing, read the views `call_costs`, `daily_costs` and `trace_costs`
     Reader {
         /// Name of the role
@@ -63,6 +69,10 @@ enum DbCommand {
 
 /// Runs one command.
 pub(crate) fn run(config: &DbConfig) -> Result<()> {
+    if let DbCommand::Distribute { dry_run: true } = config.command {
+        print_statements(&Store::distribute_statements());
+        return Ok(());
+    }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         let store = Store::connect(&config.database_url, &Options::default()).await;
@@ -82,9 +92,20 @@ pub(crate) fn run(config: &DbConfig) -> Result<()> {
                 let project = project.id(&store).await?;
                 delete(&store, project, trace, user.as_deref()).await
             }
+            DbCommand::Distribute { .. } => {
+                print_statements(&store.distribute().await?);
+                Ok(())
+            }
             DbCommand::Reader { role } => Ok(store.add_reader(role).await?),
         }
     })
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+fn print_statements(statements: &[String]) {
+    for sql in statements {
+        println!("{sql};");
+    }
 }
 
 fn trace_id(text: &str) -> Result<TraceId, String> {

@@ -17,6 +17,29 @@ pub(crate) struct LaneRow {
     pub(crate) until_us: i64,
 }
 
+/// Which ends of leases are of leases that hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validity {
+    /// Leases that end by then have ended.
+    pub(crate) now_us: i64,
+    /// No lease taken by now ends after this: one that does was taken before the clock was set back, and has ended.
+    pub(crate) latest_us: i64,
+}
+
+impl Validity {
+    /// Of leases of `ttl_us`; as much again is for clocks that differ.
+    pub(crate) fn of(now_us: i64, ttl_us: i64) -> Self {
+        Self {
+            now_us,
+            latest_us: now_us.saturating_add(ttl_us.saturating_mul(2)),
+        }
+    }
+
+    fn holds(&self, until_us: i64) -> bool {
+        self.now_us < until_us && until_us <= self.latest_us
+    }
+}
+
 /// What a collector does with the lanes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Share {
@@ -28,7 +51,7 @@ pub(crate) struct Share {
 
 /// The share of `owner` among `live` collectors: what it has up to its share, and free or expired
 /// lanes for the rest. A lane taken from nobody or somebody else gets a new epoch.
-pub(crate) fn share(lanes: &[LaneRow], owner: &str, live: usize, now_us: i64) -> Share {
+pub(crate) fn share(lanes: &[LaneRow], owner: &str, live: usize, leases: Validity) -> Share {
     let fair = (LANES as usize).div_ceil(live.max(1));
     let mut share = Share::default();
     for lane in lanes
@@ -42,7 +65,8 @@ pub(crate) fn share(lanes: &[LaneRow], owner: &str, live: usize, now_us: i64) ->
         }
     }
     let free = |lane: &&LaneRow| {
-        lane.owner.is_none() || (lane.owner.as_deref() != Some(owner) && lane.until_us <= now_us)
+        let other = lane.owner.as_deref() != Some(owner);
+        lane.owner.is_none() || (other && !leases.holds(lane.until_us))
     };
     for lane in lanes.iter().filter(free) {
         if share.have.len() == fair {
@@ -57,6 +81,11 @@ pub(crate) fn share(lanes: &[LaneRow], owner: &str, live: usize, now_us: i64) ->
 mod tests {
     use super::*;
 
+    const NOW: Validity = Validity {
+        now_us: 10,
+        latest_us: 200,
+    };
+
     fn lanes(owner: impl Fn(i16) -> Option<&'static str>, until_us: i64) -> Vec<LaneRow> {
         let row = |lane| LaneRow {
             lane,
@@ -69,22 +98,22 @@ mod tests {
 
     #[test]
     fn one_collector_takes_everything() {
-        let share = share(&lanes(|_| None, 0), "a", 1, 10);
+        let share = share(&lanes(|_| None, 0), "a", 1, NOW);
         assert_eq!(share.have.len(), 64);
         assert!(share.have.iter().all(|(_, epoch)| *epoch == 6));
     }
 
     #[test]
     fn keeping_a_lane_keeps_its_epoch_even_when_it_expired() {
-        let share = share(&lanes(|_| Some("a"), 0), "a", 1, 10);
+        let share = share(&lanes(|_| Some("a"), 0), "a", 1, NOW);
         assert!(share.have.iter().all(|(_, epoch)| *epoch == 5));
     }
 
     #[test]
     fn the_second_collector_gets_what_the_first_gives_back() {
         let all = lanes(|_| Some("a"), 100);
-        assert_eq!(share(&all, "b", 2, 10).have, []);
-        assert_eq!(share(&all, "a", 2, 10).give.len(), 32);
+        assert_eq!(share(&all, "b", 2, NOW).have, []);
+        assert_eq!(share(&all, "a", 2, NOW).give.len(), 32);
     }
 
     #[test]
@@ -93,12 +122,18 @@ mod tests {
             &lanes(|lane| Some(if lane < 32 { "a" } else { "dead" }), 9),
             "a",
             1,
-            10,
+            NOW,
         );
         assert_eq!(share.have.len(), 64);
         assert_eq!(
             share.have.iter().filter(|(_, epoch)| *epoch == 6).count(),
             32
         );
+    }
+
+    #[test]
+    fn a_lease_of_before_the_clock_was_set_back_has_ended() {
+        let all = lanes(|_| Some("dead"), 201);
+        assert_eq!(share(&all, "a", 1, NOW).have.len(), 64);
     }
 }

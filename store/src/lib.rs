@@ -13,6 +13,7 @@ mod claim_columns;
 mod claim_row;
 mod classes;
 mod clean;
+mod clock;
 mod delta;
 #[cfg(feature = "testing")]
 mod dump;

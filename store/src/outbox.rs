@@ -109,6 +109,15 @@ pub struct Trimmed {
     pub bytes: u64,
 }
 
+/// Whether a delivery is free at `$2`, for a claim until `$3`. One that was received by a clock that has been set back since
+/// waits no longer than claims and failures make it wait.
+macro_rules! free {
+    () => {
+        "(next_us <= $2 OR (received_us > $2 AND next_us > $3 + 60000000))"
+    };
+}
+pub(crate) use free;
+
 impl Store {
     /// Claims at most `limit` free deliveries of a destination until `until_us`, the longest free first.
     ///

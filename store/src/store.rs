@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 use crate::{
     CatalogRow, Dropped, Due, Forgotten, LandingRow, Lease, MarkId, MarkPage, OutboxRow, PriceKind,
     PriceSourceRow, Repricing, RepricingState, SettleReport, Status, StoreError, Totals, TraceKey,
-    Verified,
-    postgres::Postgres,
+    Verified, clock,
+    postgres::{self, Postgres},
     query,
     retention::{FEWEST_CALL_DAYS, Keep},
     sqlite::Sqlite,
@@ -166,8 +166,19 @@ impl Store {
         dispatch!(self, landed(trace))
     }
 
+    /// Microseconds since 1970 UTC by the clock that all programs on this database share: that of the server.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn now_us(&self) -> Result<i64, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(_) => Ok(clock::now_us()),
+            Backend::Postgres(database) => database.now_us().await,
+        }
+    }
+
     /// Takes and renews lanes for `owner`: a fair share among the collectors that did so within
-    /// their `ttl_us`. The leases returned are all it has; the others are lost.
+    /// their `ttl_us`, at `now_us` by the clock that they share. The leases returned are all it has; the others are lost.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -305,6 +316,40 @@ impl Store {
         match &self.backend {
             Backend::Sqlite(_) => Err(StoreError::Refused("SQLite has no roles".to_owned())),
             Backend::Postgres(database) => database.add_reader(role).await,
+        }
+    }
+
+    /// Distributes the tables over the servers of a Citus cluster and returns the statements that did it; tables that are
+    /// distributed already stay as they are. While it runs nobody else can write.
+    ///
+    /// # Errors
+    /// When Citus is not there, or a table cannot be distributed: then nothing is. What was distributed before another
+    /// error stays so.
+    pub async fn distribute(&self) -> Result<Vec<String>, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(_) => Err(StoreError::Refused(
+                "SQLite is one file; Citus distributes Postgres".to_owned(),
+            )),
+            Backend::Postgres(database) => database.distribute().await,
+        }
+    }
+
+    /// The statements of [`Store::distribute`], for a database of which nothing is distributed.
+    #[must_use]
+    pub fn distribute_statements() -> Vec<String> {
+        let statements = postgres::distribute::statements().into_iter();
+        statements.map(|(_, sql)| sql).collect()
+    }
+
+    /// Tables of Postgres of which nothing says how they are distributed.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    #[cfg(feature = "testing")]
+    pub async fn undecided_tables(&self) -> Result<Vec<String>, StoreError> {
+        match &self.backend {
+            Backend::Sqlite(_) => Ok(Vec::new()),
+            Backend::Postgres(database) => database.undecided_tables().await,
         }
     }
 

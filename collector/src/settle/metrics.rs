@@ -21,6 +21,7 @@ use super::spend::Spend;
 #[derive(Clone, Debug)]
 pub struct SettleMetrics {
     traces: Counter,
+    failed: Counter,
     calls: Counter,
     elections: Counter,
     waiting: Gauge<i64, AtomicI64>,
@@ -36,6 +37,7 @@ impl SettleMetrics {
     pub fn new(registry: &mut Registry) -> Self {
         let metrics = Self {
             traces: Counter::default(),
+            failed: Counter::default(),
             calls: Counter::default(),
             elections: Counter::default(),
             waiting: Gauge::default(),
@@ -49,6 +51,9 @@ impl SettleMetrics {
             "Traces settled, again or for the first time.",
             metrics.traces.clone(),
         );
+        let help =
+            "Attempts to settle a trace that failed for what the trace holds; the log names it.";
+        registry.register("traces_failed", help, metrics.failed.clone());
         registry.register(
             "calls_settled",
             "Calls written by settling.",
@@ -94,6 +99,10 @@ impl SettleMetrics {
         self.elections.inc_by(report.elections as u64);
         self.seconds.observe(time.as_secs_f64());
         self.spend.count(&report.changes);
+    }
+
+    pub(super) fn failed(&self) {
+        self.failed.inc();
     }
 
     pub(super) fn waiting(&self, traces: usize, overdue: Duration, unfolded: Duration) {

@@ -133,6 +133,12 @@ impl Schedule {
         known.not_before_us = now_us.saturating_add(back_off);
     }
 
+    /// Leaves a trace alone for a while: settling it fails, whatever else is settled with it.
+    pub fn put_off(&mut self, trace: TraceKey, now_us: i64) {
+        let known = self.settled.entry(trace).or_default();
+        known.not_before_us = now_us.saturating_add(LONGEST_BACK_OFF);
+    }
+
     /// Forgets everything; the marks must be read again from the first.
     pub fn clear(&mut self) {
         self.dirty.clear();
@@ -270,6 +276,16 @@ mod tests {
         assert_eq!(taken(&mut schedule, 60 * SECOND), [key(1)]);
         schedule.observe(&mark(1, 61 * SECOND, false, 1));
         assert_eq!(schedule.next_due_us(), Some((60 + 5 * 60) * SECOND));
+    }
+
+    #[test]
+    fn what_is_put_off_comes_again_much_later() {
+        let mut schedule = schedule();
+        schedule.observe(&mark(1, 0, true, 1));
+        assert_eq!(taken(&mut schedule, 2 * SECOND), [key(1)]);
+        schedule.put_off(key(1), 2 * SECOND);
+        schedule.observe(&mark(1, 0, true, 1));
+        assert_eq!(schedule.next_due_us(), Some((2 + 15 * 60) * SECOND));
     }
 
     #[test]

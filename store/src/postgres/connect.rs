@@ -1,6 +1,6 @@
 //! Connecting: version, migrations, partitions.
 
-use std::{str::FromStr, sync::Arc, time::SystemTime};
+use std::{str::FromStr, sync::Arc};
 
 use sqlx::{
     ConnectOptions, Connection, PgConnection,
@@ -9,9 +9,17 @@ use sqlx::{
 };
 
 use super::{Openings, Postgres};
-use crate::{Options, StoreError, error::OLDEST_POSTGRES};
+use crate::{Options, StoreError, clock, error::OLDEST_POSTGRES};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Whoever waits for a lock, as of another program on a whole table, hears so before a sender loses patience. The server
+/// would keep waiting for a client that has gone, a connection for each try.
+macro_rules! patient {
+    () => {
+        "BEGIN; SET LOCAL lock_timeout = '5s'"
+    };
+}
 
 macro_rules! durable {
     () => {
@@ -56,7 +64,7 @@ impl Postgres {
             begin,
             seen: Arc::default(),
         };
-        postgres.create_partitions(now_us()).await?;
+        postgres.create_partitions(clock::now_us()).await?;
         Ok(postgres)
     }
 }
@@ -94,22 +102,15 @@ async fn openings(connection: &mut PgConnection) -> Result<Openings, StoreError>
         .await?;
     Ok(if setting == "off" {
         Openings {
-            plain: concat!("BEGIN", durable!()),
-            by_key: concat!("BEGIN", durable!(), by_key!()),
+            plain: concat!(patient!(), durable!()),
+            by_key: concat!(patient!(), durable!(), by_key!()),
         }
     } else {
         Openings {
-            plain: "BEGIN",
-            by_key: concat!("BEGIN", by_key!()),
+            plain: patient!(),
+            by_key: concat!(patient!(), by_key!()),
         }
     })
-}
-
-fn now_us() -> i64 {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

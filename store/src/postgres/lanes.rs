@@ -6,7 +6,7 @@ use crate::{
     Lease, StoreError,
     delta::WRITES,
     guard::Guard,
-    leases::{LaneRow, OLDER_WRITERS, share},
+    leases::{LaneRow, OLDER_WRITERS, Validity, share},
 };
 
 impl Postgres {
@@ -18,6 +18,7 @@ impl Postgres {
         ttl_us: i64,
     ) -> Result<Vec<Lease>, StoreError> {
         let until_us = now_us.saturating_add(ttl_us);
+        let validity = Validity::of(now_us, ttl_us);
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         let rows =
             query_as("SELECT lane, owner, epoch, until_us FROM lanes ORDER BY lane FOR UPDATE")
@@ -36,8 +37,9 @@ impl Postgres {
             .bind(WRITES)
             .execute(guard.connection())
             .await?;
-        query("DELETE FROM settlers WHERE until_us <= $1")
-            .bind(now_us)
+        query("DELETE FROM settlers WHERE until_us <= $1 OR until_us > $2")
+            .bind(validity.now_us)
+            .bind(validity.latest_us)
             .execute(guard.connection())
             .await?;
         query(
@@ -52,7 +54,7 @@ impl Postgres {
         let live: i64 = query_scalar("SELECT count(*) FROM settlers")
             .fetch_one(guard.connection())
             .await?;
-        let share = share(&lanes, owner, usize::try_from(live).unwrap_or(1), now_us);
+        let share = share(&lanes, owner, usize::try_from(live).unwrap_or(1), validity);
         query(
             "UPDATE lanes SET owner = $1, epoch = k.epoch, until_us = $2 \
              FROM unnest($3::smallint[], $4::bigint[]) AS k (lane, epoch) WHERE lanes.lane = k.lane",

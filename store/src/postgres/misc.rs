@@ -1,16 +1,34 @@
 //! Small statements: reachability, catalogs.
 
-use sqlx::AssertSqlSafe;
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::Postgres;
 use super::statement::{query, query_scalar};
 use crate::{CatalogRow, StoreError, guard::Guard};
 
+/// How long a ping waits for a free connection.
+const LONGEST_PING: Duration = Duration::from_secs(1);
+
 impl Postgres {
-    /// See [`crate::Store::ping`].
+    /// See [`crate::Store::ping`]. A connection that does not become free says nothing: all may be at work, or none can
+    /// be opened. One more tells which, and why.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::raw_sql("SELECT 1").execute(&self.pool).await?;
-        Ok(())
+        let pooled = sqlx::raw_sql("SELECT 1").execute(&self.pool);
+        if let Ok(answer) = tokio::time::timeout(LONGEST_PING, pooled).await {
+            answer?;
+            return Ok(());
+        }
+        let options = self.pool.connect_options();
+        let connection = options.connect().await?;
+        Ok(connection.close().await?)
+    }
+
+    /// See [`crate::Store::now_us`].
+    pub(crate) async fn now_us(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        Ok(query_scalar(sql).fetch_one(&self.pool).await?)
     }
 
     /// See [`crate::Store::put_catalog`].

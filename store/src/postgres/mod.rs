@@ -2,6 +2,7 @@
 
 mod connect;
 mod copy;
+pub(crate) mod distribute;
 mod encode;
 mod landing;
 mod lanes;

@@ -4,14 +4,16 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::Postgres;
 use super::statement::{query, query_scalar};
-use crate::{Delivery, Finish, OutboxRow, StoreError, guard::Guard};
+use crate::{Delivery, Finish, OutboxRow, StoreError, guard::Guard, outbox::free};
 
 /// Claims rows that nobody else is claiming at the moment.
-const CLAIM: &str = "WITH due AS (\
-     SELECT id FROM deliveries WHERE destination = $1 AND next_us <= $2 AND dead_us IS NULL \
-     ORDER BY next_us, id LIMIT $4 FOR UPDATE SKIP LOCKED) \
+const CLAIM: &str = concat!(
+    "WITH due AS (SELECT id FROM deliveries WHERE destination = $1 AND dead_us IS NULL AND ",
+    free!(),
+    " ORDER BY next_us, id LIMIT $4 FOR UPDATE SKIP LOCKED) \
      UPDATE deliveries d SET next_us = $3 FROM due WHERE d.id = due.id \
-     RETURNING d.id, d.outbox_id, d.project_id, d.received_us, d.signal, d.codec, d.items, d.raw_bytes, d.attempts";
+     RETURNING d.id, d.outbox_id, d.project_id, d.received_us, d.signal, d.codec, d.items, d.raw_bytes, d.attempts"
+);
 
 const INSERT: &str = "WITH request AS (INSERT INTO outbox (body) VALUES ($1) RETURNING id) \
      INSERT INTO deliveries (outbox_id, received_us, next_us, project_id, items, bytes, raw_bytes, signal, codec, destination) \

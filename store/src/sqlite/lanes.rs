@@ -5,7 +5,7 @@ use crate::{
     Lease, StoreError,
     delta::WRITES,
     guard::Guard,
-    leases::{LaneRow, OLDER_WRITERS, share},
+    leases::{LaneRow, OLDER_WRITERS, Validity, share},
 };
 
 impl Sqlite {
@@ -17,6 +17,7 @@ impl Sqlite {
         ttl_us: i64,
     ) -> Result<Vec<Lease>, StoreError> {
         let until_us = now_us.saturating_add(ttl_us);
+        let validity = Validity::of(now_us, ttl_us);
         let mut guard = Guard::begin(&self.writer, "BEGIN IMMEDIATE").await?;
         let rows = sqlx::query_as("SELECT lane, owner, epoch, until_us FROM lanes ORDER BY lane")
             .fetch_all(guard.connection())
@@ -34,8 +35,9 @@ impl Sqlite {
             .bind(WRITES)
             .execute(guard.connection())
             .await?;
-        sqlx::query("DELETE FROM settlers WHERE until_us <= $1")
-            .bind(now_us)
+        sqlx::query("DELETE FROM settlers WHERE until_us <= $1 OR until_us > $2")
+            .bind(validity.now_us)
+            .bind(validity.latest_us)
             .execute(guard.connection())
             .await?;
         sqlx::query(
@@ -50,7 +52,7 @@ impl Sqlite {
         let live: i64 = sqlx::query_scalar("SELECT count(*) FROM settlers")
             .fetch_one(guard.connection())
             .await?;
-        let share = share(&lanes, owner, usize::try_from(live).unwrap_or(1), now_us);
+        let share = share(&lanes, owner, usize::try_from(live).unwrap_or(1), validity);
         for (lane, epoch) in &share.have {
             sqlx::query("UPDATE lanes SET owner = $1, epoch = $2, until_us = $3 WHERE lane = $4")
                 .bind(owner.to_owned())

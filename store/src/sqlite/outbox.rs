@@ -3,16 +3,21 @@
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::Sqlite;
-use crate::{Delivery, Finish, OutboxRow, StoreError, guard::Guard};
+use crate::{Delivery, Finish, OutboxRow, StoreError, guard::Guard, outbox::free};
 
 /// Whether a claim would find anything; asked without keeping commits waiting.
-const DUE: &str =
-    "SELECT 1 FROM deliveries WHERE destination = $1 AND next_us <= $2 AND dead_us IS NULL LIMIT 1";
+const DUE: &str = concat!(
+    "SELECT 1 FROM deliveries WHERE destination = $1 AND dead_us IS NULL AND ",
+    free!(),
+    " LIMIT 1"
+);
 
-const CLAIM: &str = "UPDATE deliveries SET next_us = $3 WHERE id IN (\
-     SELECT id FROM deliveries WHERE destination = $1 AND next_us <= $2 AND dead_us IS NULL \
-     ORDER BY next_us, id LIMIT $4) \
-     RETURNING id, outbox_id, project_id, received_us, signal, codec, items, raw_bytes, attempts";
+const CLAIM: &str = concat!(
+    "UPDATE deliveries SET next_us = $3 WHERE id IN (SELECT id FROM deliveries WHERE destination = $1 AND dead_us IS NULL AND ",
+    free!(),
+    " ORDER BY next_us, id LIMIT $4) \
+     RETURNING id, outbox_id, project_id, received_us, signal, codec, items, raw_bytes, attempts"
+);
 
 const INSERT: &str = "INSERT INTO deliveries \
      (outbox_id, received_us, next_us, project_id, items, bytes, raw_bytes, signal, codec, destination) \
@@ -30,6 +35,7 @@ impl Sqlite {
         let due = sqlx::query(DUE)
             .bind(destination.to_owned())
             .bind(now_us)
+            .bind(until_us)
             .fetch_optional(&self.reader)
             .await?;
         if due.is_none() {

@@ -6,10 +6,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod distribute;
 mod election;
 mod history;
 mod horizon;
 mod landing;
+mod lists;
 mod outbox;
 mod questions;
 mod reprice;
@@ -17,6 +19,7 @@ mod retention;
 mod settle;
 mod support;
 mod trouble;
+mod upgrade;
 
 /// Makes one test per database of each case.
 macro_rules! on_both {

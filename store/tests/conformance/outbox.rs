@@ -14,6 +14,7 @@ use crate::support::{Database, NOON_US, call, plain, settle, span_id, trace_id};
 crate::on_both!(
     a_request_waits_for_each_of_its_destinations,
     a_claim_ends_by_itself,
+    a_clock_that_is_set_back_delays_no_delivery,
     two_collectors_never_claim_the_same,
     failures_wait_and_refusals_are_dead_letters,
     dead_letters_are_tried_again_or_dropped,
@@ -121,6 +122,25 @@ async fn a_claim_ends_by_itself(db: Database) {
     assert_eq!(list(&db.store).await, []);
     commit(&db.store, &[request(2, &[("a", 0)])]).await;
     assert_ne!(claim(&db.store, "a", 0).await[0].id, first[0].id);
+}
+
+async fn a_clock_that_is_set_back_delays_no_delivery(db: Database) {
+    const HOUR_US: i64 = 3_600_000_000;
+    let ahead = OutboxRow {
+        received_us: HOUR_US,
+        ..request(1, &[("a", HOUR_US)])
+    };
+    commit(&db.store, &[ahead, request(2, &[("a", HOUR_US)])]).await;
+    // Of the two that wait until then, the one that cannot have been received yet.
+    let claimed = claim(&db.store, "a", 1000).await;
+    let received: Vec<i64> = claimed
+        .iter()
+        .map(|delivery| delivery.received_us)
+        .collect();
+    assert_eq!(received, [HOUR_US]);
+    // Claimed by the clock as it is now.
+    assert_eq!(claim(&db.store, "a", 1001).await, []);
+    assert_eq!(claim(&db.store, "a", 2000).await.len(), 1);
 }
 
 async fn two_collectors_never_claim_the_same(db: Database) {

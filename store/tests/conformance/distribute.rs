@@ -1,0 +1,150 @@
+//! Distribution over a Citus cluster, as far as it shows without one: Citus is played by functions that note their calls.
+
+use costflame_store::{Due, MarkId, Options, Store, StoreError, testing};
+use sqlx::{Connection, PgConnection};
+
+use crate::support::{Database, NOW_US, call, count, execute, plain, settle};
+
+/// What of Citus is called, and the table in which it notes what is distributed.
+const CITUS: &str = "CREATE TABLE pg_dist_partition (logicalrelid regclass, how text);
+    CREATE FUNCTION create_distributed_table(name regclass, distribution_column text, colocate_with text, shard_count integer DEFAULT NULL)
+    RETURNS void LANGUAGE sql AS $$
+        INSERT INTO pg_dist_partition VALUES (name, concat_ws(' ', distribution_column, colocate_with, shard_count)) $$;
+    CREATE FUNCTION create_reference_table(name regclass) RETURNS void LANGUAGE sql AS $$
+        INSERT INTO pg_dist_partition VALUES (name, 'reference') $$";
+
+#[tokio::test]
+async fn every_table_is_distributed_in_a_way_that_was_decided() {
+    let db = Database::postgres().await;
+    assert_eq!(db.store.undecided_tables().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn without_citus_it_says_so() {
+    let refused = Database::postgres().await.store.distribute().await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.contains("Citus is not installed on this server"),
+        "{refused}"
+    );
+    let refused = Database::sqlite().await.store.distribute().await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))));
+}
+
+#[tokio::test]
+async fn every_table_is_distributed_once() {
+    let db = Database::postgres().await;
+    execute(&db.url, CITUS).await;
+    let statements = db.store.distribute().await.unwrap();
+    assert_eq!(statements, Store::distribute_statements());
+    let found = "SELECT count(*) FROM pg_dist_partition WHERE how IN ('lane none 64', 'lane landing', \
+                 'identity_lane landing', 'reference')";
+    assert_eq!(count(&db.url, found).await, statements.len() as i64);
+    assert_eq!(db.store.distribute().await.unwrap(), [""; 0]);
+    // It broke off after the first.
+    execute(
+        &db.url,
+        "DELETE FROM pg_dist_partition WHERE logicalrelid <> 'landing'::regclass",
+    )
+    .await;
+    assert_eq!(db.store.distribute().await.unwrap(), statements[1..]);
+}
+
+#[tokio::test]
+async fn what_citus_would_refuse_is_refused_before_anything_is_distributed() {
+    let db = Database::postgres().await;
+    execute(&db.url, CITUS).await;
+    let obstacles = "CREATE UNIQUE INDEX by_trace ON traces (trace_id);
+         CREATE UNIQUE INDEX by_day ON calls (project_id, start_day, trace_id, span_id);
+         ALTER TABLE dirty ADD FOREIGN KEY (lane) REFERENCES lanes";
+    execute(&db.url, obstacles).await;
+    let refused = db.store.distribute().await.unwrap_err().to_string();
+    for obstacle in [
+        "unique index by_trace of traces lacks lane",
+        "unique index by_day of calls lacks lane",
+        "foreign key dirty_lane_fkey of dirty",
+    ] {
+        assert!(refused.contains(obstacle), "{refused}");
+    }
+    assert_eq!(
+        count(&db.url, "SELECT count(*) FROM pg_dist_partition").await,
+        0
+    );
+}
+
+/// What lands, settles and elects names the lane of every distributed table it touches.
+#[tokio::test]
+async fn every_statement_of_the_hot_path_carries_its_lane() {
+    let server = testing::Postgres::start_with(&[
+        "fsync=off",
+        "shared_preload_libraries=pg_stat_statements",
+        "pg_stat_statements.track=all",
+    ]);
+    let url = server.url();
+    let store = Store::connect(&url, &Options::default()).await.unwrap();
+    let begin = "CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()";
+    execute(&url, begin).await;
+    // Landed, settled, settled again with a late span, and elected across traces.
+    let seen = |trace: u8| {
+        let mut row = call(trace, 2, 1, 10);
+        row.span.call.as_mut().unwrap().response_id = Some("chatcmpl-BxUjD2pQk81tqWvEr7yTz".into());
+        row
+    };
+    let rows = [plain(1, 1, 0), seen(1), plain(2, 1, 0), call(2, 3, 1, 10)];
+    for rows in [&rows[..], &[seen(2)], &[call(1, 4, 1, 20)]] {
+        store.commit(rows, &[]).await.unwrap();
+        settle(&store).await;
+    }
+    let leases = store.lease_lanes("test", NOW_US, 60_000_000).await.unwrap();
+    let lanes: Vec<i16> = leases.iter().map(|lease| lease.lane).collect();
+    let page = store.marks_after(&lanes, MarkId::default(), 10).await;
+    assert_eq!(Due::of(&page.unwrap().marks), []);
+
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let statements: Vec<String> =
+        sqlx::query_scalar("SELECT query FROM pg_stat_statements ORDER BY query")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+    let mut seen = Vec::new();
+    for sql in &statements {
+        let words: Vec<&str> = sql
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .collect();
+        let after = |keyword: &str| {
+            let words = words.windows(2);
+            words
+                .filter(|pair| pair[0].eq_ignore_ascii_case(keyword))
+                .map(|pair| pair[1])
+                .collect::<Vec<_>>()
+        };
+        let is_distributed = |table: &&str| {
+            [
+                "landing",
+                "dirty",
+                "calls",
+                "traces",
+                "sampled_calls",
+                "claims",
+            ]
+            .contains(table)
+        };
+        let written: Vec<_> = [after("COPY"), after("INTO")].concat();
+        let read: Vec<_> = [after("FROM"), after("JOIN"), after("UPDATE")].concat();
+        let equals_lane = sql
+            .replace("identity_lane", "lane")
+            .split("lane = ")
+            .count()
+            - 1;
+        let read: Vec<_> = read.into_iter().filter(is_distributed).collect();
+        assert!(equals_lane >= read.len(), "{sql}");
+        for table in written.into_iter().filter(is_distributed) {
+            assert!(words.iter().any(|word| word.ends_with("lane")), "{sql}");
+            seen.push(table);
+        }
+        seen.extend(read);
+    }
+    for table in ["landing", "dirty", "calls", "traces", "claims"] {
+        assert!(seen.contains(&table), "{table} is not in {statements:#?}");
+    }
+}
