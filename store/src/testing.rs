@@ -13,6 +13,7 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -131,6 +132,44 @@ impl Postgres {
         self.pg_ctl(&["stop", "-m", "immediate"]);
     }
 
+    /// Stops the server as an administrator does; connections are told.
+    ///
+    /// # Panics
+    /// When it does not stop.
+    pub fn shut_down(&self) {
+        self.pg_ctl(&["stop", "-m", "fast"]);
+    }
+
+    /// kill -9 of the server.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn kill(&self) {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid"));
+        let file = file.expect("the server runs");
+        let pid = file.lines().next().expect("its first line is the process");
+        run(Command::new("kill").args(["-KILL", pid]));
+    }
+
+    /// Creates a database with nothing in it whose tables and indexes are in `folder`, and returns its URL.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn database_in(&self, folder: &Path) -> String {
+        if am_root() {
+            let (user, group) = postgres_ids();
+            chown(folder, Some(user), Some(group)).expect("the folder can be given away");
+        }
+        let folder = folder.display();
+        self.execute(format!("CREATE TABLESPACE elsewhere LOCATION '{folder}'"))
+            .await;
+        self.execute(
+            "CREATE DATABASE elsewhere TEMPLATE template0 TABLESPACE elsewhere".to_owned(),
+        )
+        .await;
+        self.url_of("elsewhere")
+    }
+
     /// Starts it again on the same port with the same data; it answers when this returns.
     ///
     /// # Panics
@@ -145,15 +184,16 @@ impl Postgres {
             options.push_str(setting);
         }
         let log = self.folder.join("log");
-        self.pg_ctl(&[
-            "start",
-            "-t",
-            "60",
-            "-o",
-            &options,
-            "-l",
-            &log.to_string_lossy(),
-        ]);
+        let log = log.to_string_lossy();
+        let start = ["start", "-t", "60", "-o", &options, "-l", &log];
+        // After kill -9 its children hold on to its memory for a moment.
+        for _ in 0..100 {
+            if self.try_pg_ctl(&start) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the PostgreSQL server does not start; see {log}");
     }
 
     fn init(&self) {
@@ -175,12 +215,13 @@ impl Postgres {
     }
 
     fn pg_ctl(&self, arguments: &[&str]) {
-        run(self
-            .tool("pg_ctl")
-            .arg("-D")
-            .arg(self.data())
-            .arg("-w")
-            .args(arguments));
+        assert!(self.try_pg_ctl(arguments), "pg_ctl {arguments:?} failed");
+    }
+
+    fn try_pg_ctl(&self, arguments: &[&str]) -> bool {
+        let mut command = self.tool("pg_ctl");
+        command.arg("-D").arg(self.data()).arg("-w").args(arguments);
+        succeeds(&mut command)
     }
 
     /// PostgreSQL refuses to run as root.
@@ -223,6 +264,10 @@ pub async fn postgres_database() -> String {
 }
 
 fn run(command: &mut Command) {
+    assert!(succeeds(command), "{command:?} failed");
+}
+
+fn succeeds(command: &mut Command) -> bool {
     // The server keeps the pipes of pg_ctl open, so its output goes nowhere.
     let status = command
         .stdin(Stdio::null())
@@ -230,7 +275,7 @@ fn run(command: &mut Command) {
         .stderr(Stdio::null())
         .status();
     let status = status.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-    assert!(status.success(), "{command:?} failed: {status}");
+    status.success()
 }
 
 fn server_binary(name: &str) -> PathBuf {

@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod api;
+pub(crate) mod clients;
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -72,12 +73,23 @@ impl Server {
         at: &Addresses,
         flags: &[&str],
     ) -> Self {
+        Self::start_as(costflame(folder), folder, database_url, at, flags)
+    }
+
+    /// Starts it by a command of its own: another binary, another environment.
+    pub(crate) fn start_as(
+        mut command: Command,
+        folder: &Path,
+        database_url: &str,
+        at: &Addresses,
+        flags: &[&str],
+    ) -> Self {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(folder.join("log"))
             .expect("a log");
-        let mut child = costflame(folder)
+        let mut child = command
             .args([
                 "serve",
                 "--otlp-grpc-addr",

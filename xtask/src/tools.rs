@@ -23,6 +23,7 @@ pub(crate) fn ensure() -> Result<()> {
         on_path("pgbouncer")
             .or_else(|| Some(PathBuf::from("/usr/sbin/pgbouncer")).filter(|file| file.exists()))
     })?;
+    ensure_debian("faketime", "libfaketime", faketime)?;
     ensure_debian("chromium", "Chromium", || on_path("chromium"))?;
     ensure_debian("python3-venv", "Python 3 with venv", python_venv)?;
     for (tool, hint) in [
@@ -115,6 +116,14 @@ fn postgres_server() -> Option<PathBuf> {
         .map(|version| version.path().join("bin/postgres"))
         .find(|path| path.exists())
         .or_else(|| on_path("postgres"))
+}
+
+fn faketime() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?;
+    folders
+        .flatten()
+        .map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"))
+        .find(|file| file.exists())
 }
 
 fn python_venv() -> Option<PathBuf> {

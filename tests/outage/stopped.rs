@@ -1,7 +1,4 @@
-//! Scenario: the database stops for a while under load.
-//! Guarantee: clients are asked to retry, memory stays flat, and afterwards everything arrives.
-
-mod support;
+//! The database stops, or the server is told to.
 
 use std::time::Duration;
 
@@ -12,8 +9,12 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, trace_service_client::TraceServiceClient,
 };
 use prost::Message;
-use support::{Server, wait_until};
 use tonic_types::StatusExt;
+
+use crate::{
+    readiness,
+    support::{Server, wait_until},
+};
 
 const TRACES: u64 = 10;
 /// Requests that are sent again when the database is back.
@@ -52,14 +53,6 @@ impl Client {
     }
 }
 
-async fn ready(server: &Server) -> u16 {
-    reqwest::get(format!("{}/readyz", server.api))
-        .await
-        .expect("it answers")
-        .status()
-        .as_u16()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_database_is_retried_and_loses_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -67,7 +60,7 @@ async fn a_stopped_database_is_retried_and_loses_nothing() {
     let server = Server::start(folder.path(), &postgres.url());
     let client = Client::new(&server);
     assert_eq!(client.send(1).await.status(), 200);
-    assert_eq!(ready(&server).await, 200);
+    assert_eq!(readiness(&server).await.0, 200);
 
     postgres.stop();
     let answer = client.send(2).await;
@@ -94,7 +87,7 @@ async fn a_stopped_database_is_retried_and_loses_nothing() {
             .get_details_retry_info()
             .is_some_and(|info| info.retry_delay.is_some())
     );
-    assert_eq!(ready(&server).await, 503);
+    assert_eq!(readiness(&server).await.0, 503);
 
     let before = server.resident_bytes();
     for round in 100..400 {
@@ -110,7 +103,7 @@ async fn a_stopped_database_is_retried_and_loses_nothing() {
     for round in AFTERWARDS {
         wait_for_success(&client, round).await;
     }
-    assert_eq!(ready(&server).await, 200);
+    assert_eq!(readiness(&server).await.0, 200);
     assert_eq!(server.terminate().code(), Some(0));
     let store = Store::connect(&postgres.url(), &Options::default())
         .await
