@@ -3,6 +3,8 @@
 //! Kept in the context as W3C baggage, under the very keys the span attributes have, so that any service with a baggage
 //! propagator hands it on and any baggage processor can copy it.
 
+use std::borrow::Cow;
+
 use opentelemetry::{
     Context, Key, KeyValue, StringValue,
     baggage::{Baggage, BaggageExt, BaggageMetadata},
@@ -143,10 +145,10 @@ pub(crate) fn step_into(parent: &Context, step: &str) -> Context {
 pub(crate) struct Copied;
 
 /// `parent` for starting a span that has its attribution as attributes.
-pub(crate) fn marked(parent: &Context) -> Context {
+pub(crate) fn marked(parent: &Context) -> Cow<'_, Context> {
     match parent.baggage().is_empty() {
-        true => parent.clone(),
-        false => parent.with_value(Copied),
+        true => Cow::Borrowed(parent),
+        false => Cow::Owned(parent.with_value(Copied)),
     }
 }
 

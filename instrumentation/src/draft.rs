@@ -1,6 +1,6 @@
 //! A span that has not started yet, and one that has: what all operations share.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use opentelemetry::{
     Context, Key, KeyValue, StringValue, Value,
@@ -14,6 +14,7 @@ use crate::{GenAi, Provider, attribution, genai::Active, names, usage::whole};
 pub(crate) struct Draft {
     active: Option<Arc<Active>>,
     operation: &'static str,
+    name: Option<String>,
     subject: Option<StringValue>,
     kind: Option<SpanKind>,
     attributes: Vec<KeyValue>,
@@ -58,8 +59,13 @@ impl Draft {
         if self.active.is_none() || subject.as_str().is_empty() {
             return;
         }
-        let subject = shared(subject);
-        self.subject = Some(subject.clone());
+        self.name = Some([self.operation, " ", subject.as_str()].concat());
+        let mut subject = subject;
+        // Metrics and agents ask for it again.
+        if self.is_measured() || self.is_internal() {
+            subject = shared(subject);
+            self.subject = Some(subject.clone());
+        }
         self.attributes.push(KeyValue::new(key, subject));
     }
 
@@ -166,6 +172,7 @@ impl Draft {
         self.active.is_some()
     }
 
+    /// The subject, where metrics or an agent need it.
     pub(crate) fn subject_value(&self) -> Option<&StringValue> {
         self.subject.as_ref()
     }
@@ -181,16 +188,16 @@ impl Draft {
     }
 
     /// The name of the span.
-    pub(crate) fn name(&self) -> String {
-        match &self.subject {
-            Some(subject) => [self.operation, " ", subject.as_str()].concat(),
-            None => self.operation.to_owned(),
-        }
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.operation)
     }
 
     pub(crate) fn start(mut self) -> Option<Begun> {
         let active = self.active.take()?;
-        let name = self.name();
+        let name = match self.name.take() {
+            Some(name) => Cow::Owned(name),
+            None => Cow::Borrowed(self.operation),
+        };
         let parent = self.parent.take().unwrap_or_else(Context::current);
         self.attributes.extend(attribution::attributes(&parent));
         let builder = SpanBuilder {

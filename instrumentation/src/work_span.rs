@@ -53,7 +53,7 @@ impl WorkSpan {
         if !draft.is_on() {
             return Self(None);
         }
-        let (step, name) = (draft.name(), draft.subject_value().cloned());
+        let (step, name) = (draft.name().to_owned(), draft.subject_value().cloned());
         let internal = draft.is_internal();
         let Some(begun) = draft.start() else {
             return Self(None);

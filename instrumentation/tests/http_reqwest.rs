@@ -4,7 +4,11 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    convert::Infallible,
+    future::ready,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Router,
@@ -19,7 +23,7 @@ use futures::{StreamExt, stream};
 use opentelemetry::trace::{SpanKind, Status};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use support::{Recorder, int, text, value};
-use tower::{Layer, Service};
+use tower::{Layer, Service, service_fn};
 
 const WHOLE: &str = r#"{"id":"chatcmpl-1","model":"gpt-4o-2024-08-06","choices":[{"message":{"content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1200,"completion_tokens":80,"total_tokens":1280,"prompt_tokens_details":{"cached_tokens":1024}}}"#;
 const EVENTS: [&str; 3] = [
@@ -221,6 +225,32 @@ async fn the_layer_works_around_a_reqwest_client() {
         .unwrap();
     let response = service.call(request).await.unwrap();
     assert_eq!(response.text().await.unwrap(), WHOLE);
+    assert_eq!(
+        int(&recorder.span(), "gen_ai.usage.output_tokens"),
+        Some(80)
+    );
+}
+
+#[tokio::test]
+async fn no_bytes_are_copied_on_their_way() {
+    let recorder = Recorder::new();
+    let sent = Bytes::from_static(WHOLE.as_bytes());
+    let answer = sent.clone();
+    let provider = service_fn(move |_: reqwest::Request| {
+        let response = http::Response::new(reqwest::Body::from(answer.clone()));
+        ready(Ok::<_, Infallible>(reqwest::Response::from(response)))
+    });
+    let calls = HttpCalls::new().genai(recorder.genai());
+    let request = reqwest::Client::new()
+        .post("https://api.openai.com/v1/chat/completions")
+        .body(r#"{"model":"gpt-4o"}"#)
+        .build()
+        .unwrap();
+    let mut service = GenAiLayer::new(calls).layer(provider);
+    let mut response = service.call(request).await.unwrap();
+    let seen = response.chunk().await.unwrap().unwrap();
+    assert_eq!((seen.as_ptr(), seen.len()), (sent.as_ptr(), sent.len()));
+    assert_eq!(response.chunk().await.unwrap(), None);
     assert_eq!(
         int(&recorder.span(), "gen_ai.usage.output_tokens"),
         Some(80)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode, header};
+use opentelemetry::Context;
 
 use super::{
     endpoint::{Api, Endpoint},
@@ -20,6 +21,7 @@ pub(super) struct Exchange {
     endpoint: Endpoint,
     host: Arc<str>,
     port: u16,
+    parent: Context,
 }
 
 /// What of a request's body can be read before it is sent.
@@ -30,12 +32,14 @@ pub(super) enum RequestBody<'a> {
 }
 
 impl Exchange {
+    /// To be called where the request is made: the span that is current then is the parent.
     pub(super) fn new(genai: GenAi, endpoint: Endpoint, host: &str, port: u16) -> Self {
         Self {
             genai,
             endpoint,
             host: host.into(),
             port,
+            parent: Context::current(),
         }
     }
 
@@ -79,6 +83,7 @@ impl Exchange {
             Api::Rerank => {
                 let mut call = genai
                     .rerank(provider, model)
+                    .under(&self.parent)
                     .server(self.host.clone(), self.port);
                 if let Some(count) = facts.count(Slot::TopN) {
                     call = call.top_n(count);
@@ -95,6 +100,7 @@ impl Exchange {
         let mut call = self
             .genai
             .embeddings(provider, model)
+            .under(&self.parent)
             .server(self.host.clone(), self.port);
         if let Some(count) = facts.count(Slot::Dimensions) {
             call = call.dimensions(count);
@@ -116,7 +122,9 @@ impl Exchange {
             )*};
         }
         let text = |slot| facts.get_text(slot).map(str::to_owned);
-        call = call.server(self.host.clone(), self.port);
+        call = call
+            .under(&self.parent)
+            .server(self.host.clone(), self.port);
         set! {
             max_tokens(facts.count(Slot::MaxTokens));
             temperature(facts.float(Slot::Temperature));
@@ -321,6 +329,9 @@ impl Watch {
     }
 
     fn tell(&mut self, call: &mut CallSpan) {
+        if let Some(error) = self.error() {
+            call.error(error);
+        }
         let facts = &mut self.facts;
         call.usage(facts.usage(self.api.accounting()));
         if let Some(id) = facts.take_text(Slot::Id) {
@@ -329,14 +340,14 @@ impl Watch {
         if let Some(model) = facts.take_text(Slot::Model) {
             call.response_model(model);
         }
-        for reason in facts.texts(Slot::Finish) {
-            call.finish_reason(reason.to_owned());
+        let status = facts.take_text(Slot::Status);
+        let mut reasons = facts.take_texts(Slot::Finish).peekable();
+        let status = status.filter(|_| reasons.peek().is_none());
+        for reason in reasons {
+            call.finish_reason(reason);
         }
-        if let Some(status) = facts.get_text(Slot::Status) {
-            let told = facts.texts(Slot::Finish).next().is_some();
-            if !told && matches!(status, "completed" | "incomplete" | "failed" | "cancelled") {
-                call.finish_reason(status.to_owned());
-            }
+        if let Some(status) = status.filter(|status| is_final(status)) {
+            call.finish_reason(status);
         }
         if let Some(tier) = facts.take_text(Slot::Tier) {
             match self.api {
@@ -346,9 +357,6 @@ impl Watch {
         }
         if let Some(fingerprint) = facts.take_text(Slot::Fingerprint) {
             call.openai_system_fingerprint(fingerprint);
-        }
-        if let Some(error) = self.error() {
-            call.error(error);
         }
     }
 
@@ -391,6 +399,11 @@ fn sse_event(event: Event, call: &mut CallSpan, broken: &mut bool) {
         Event::Done => {}
         Event::Broken => *broken = true,
     }
+}
+
+/// Whether a response of OpenAI's newer interface has come to an end.
+fn is_final(status: &str) -> bool {
+    matches!(status, "completed" | "incomplete" | "failed" | "cancelled")
 }
 
 /// Whether an error's name can be a metric's label: few values, so no sentence and no id.

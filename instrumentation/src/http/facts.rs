@@ -70,22 +70,36 @@ pub(super) enum Slot {
     TopN,
 }
 
-/// Several values of one slot are kept.
-const LISTS: &[Slot] = &[Slot::Finish, Slot::Stop, Slot::EncodingFormat];
-/// Of several values of one slot the first stays; of any other slot the last.
-const FIRST: &[Slot] = &[
-    Slot::Id,
-    Slot::Model,
-    Slot::ErrorCode,
-    Slot::ErrorType,
-    Slot::ErrorStatus,
-];
+impl Slot {
+    /// Several values are kept.
+    fn is_list(self) -> bool {
+        matches!(self, Self::Finish | Self::Stop | Self::EncodingFormat)
+    }
+
+    /// Of several values the first stays; of any other slot the last.
+    fn keeps_first(self) -> bool {
+        matches!(
+            self,
+            Self::Id | Self::Model | Self::ErrorCode | Self::ErrorType | Self::ErrorStatus
+        )
+    }
+
+    /// Its place in a set: there are fewer than 64.
+    fn bit(self) -> u64 {
+        1 << self as u8
+    }
+}
+
 /// Most values of a list.
 const MAX_LIST: usize = 64;
 
 /// Values by slot.
 #[derive(Debug)]
-pub(super) struct Facts(Vec<(Slot, Fact)>);
+pub(super) struct Facts {
+    /// The slots that were filled, so that most questions need no search.
+    known: u64,
+    found: Vec<(Slot, Fact)>,
+}
 
 #[derive(Debug)]
 enum Fact {
@@ -108,8 +122,11 @@ pub(super) enum Accounting {
 
 impl Default for Facts {
     fn default() -> Self {
-        // As many as most requests and responses tell.
-        Self(Vec::with_capacity(16))
+        Self {
+            known: 0,
+            // As many as most requests and responses tell.
+            found: Vec::with_capacity(16),
+        }
     }
 }
 
@@ -118,7 +135,7 @@ impl Facts {
         if text.is_empty() {
             return;
         }
-        if FIRST.contains(&slot) && self.get(slot).is_some() {
+        if slot.keeps_first() && self.get(slot).is_some() {
             return;
         }
         self.put(slot, Fact::Text(text.to_owned()));
@@ -172,23 +189,24 @@ impl Facts {
     }
 
     fn put(&mut self, slot: Slot, fact: Fact) {
-        if LISTS.contains(&slot) {
-            if self.texts(slot).count() < MAX_LIST {
-                self.0.push((slot, fact));
-            }
+        if slot.is_list() && self.texts(slot).count() == MAX_LIST {
             return;
         }
-        match self.0.iter_mut().find(|(known, _)| *known == slot) {
+        let is_new = slot.is_list() || self.known & slot.bit() == 0;
+        self.known |= slot.bit();
+        let mut found = self.found.iter_mut();
+        match found.find(|(known, _)| !is_new && *known == slot) {
             Some((_, known)) => *known = fact,
-            None => self.0.push((slot, fact)),
+            None => self.found.push((slot, fact)),
         }
     }
 
     fn get(&self, slot: Slot) -> Option<&Fact> {
-        self.0
-            .iter()
-            .find(|(known, _)| *known == slot)
-            .map(|(_, fact)| fact)
+        if self.known & slot.bit() == 0 {
+            return None;
+        }
+        let found = self.found.iter().find(|(known, _)| *known == slot);
+        found.map(|(_, fact)| fact)
     }
 
     pub(super) fn get_text(&self, slot: Slot) -> Option<&str> {
@@ -199,18 +217,26 @@ impl Facts {
     }
 
     pub(super) fn take_text(&mut self, slot: Slot) -> Option<String> {
-        let at = self.0.iter().position(|(known, _)| *known == slot)?;
-        match self.0.swap_remove(at).1 {
+        self.get_text(slot)?;
+        let at = self.found.iter().position(|(known, _)| *known == slot)?;
+        match self.found.remove(at).1 {
             Fact::Text(text) => Some(text),
             _ => None,
         }
     }
 
+    /// The texts of a list.
+    pub(super) fn take_texts(&mut self, slot: Slot) -> impl Iterator<Item = String> {
+        std::iter::from_fn(move || self.take_text(slot))
+    }
+
     pub(super) fn texts(&self, slot: Slot) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(move |(known, fact)| match fact {
-            Fact::Text(text) if *known == slot => Some(text.as_str()),
-            _ => None,
-        })
+        self.found
+            .iter()
+            .filter_map(move |(known, fact)| match fact {
+                Fact::Text(text) if *known == slot => Some(text.as_str()),
+                _ => None,
+            })
     }
 
     pub(super) fn is_set(&self, slot: Slot) -> bool {

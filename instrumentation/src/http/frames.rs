@@ -52,6 +52,12 @@ impl Frames {
         !self.broken && matches!(self.part, Part::Prelude) && self.held.is_empty()
     }
 
+    /// Bytes of memory that grow with what is read.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.held.capacity() + self.json.held() + self.embedded.held()
+    }
+
     /// Reads the next bytes; `frame` is called at the end of each, with whether its payload was whole.
     pub(super) fn feed(
         &mut self,

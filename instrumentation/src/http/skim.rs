@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 use super::{
     facts::{Facts, Slot},
-    table::Table,
+    table::{DEPTH, Table},
 };
 
 /// Longest text taken, in bytes; a longer one is no id or name.
 const MAX_TEXT: usize = 1024;
-/// Deepest nesting followed on the way to a path.
-const MAX_DEPTH: usize = 64;
+/// Deepest nesting followed: that of the longest path, and an array around everything.
+const MAX_LEVELS: usize = DEPTH + 1;
 
 /// A parser of one table.
 ///
@@ -20,7 +22,9 @@ const MAX_DEPTH: usize = 64;
 pub(super) struct Skimmer {
     table: &'static Table,
     state: State,
-    levels: Vec<Level>,
+    /// The levels that are open, outermost first, and how many they are.
+    levels: [Level; MAX_LEVELS],
+    open: usize,
     /// Entries of the table that the next value may belong to.
     live: u64,
     text: Vec<u8>,
@@ -28,7 +32,7 @@ pub(super) struct Skimmer {
     broken: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Level {
     live: u64,
     array: bool,
@@ -68,7 +72,8 @@ impl Skimmer {
         Self {
             table,
             state: State::Value,
-            levels: Vec::new(),
+            levels: [Level::default(); MAX_LEVELS],
+            open: 0,
             live: table.all(),
             text: Vec::new(),
             max_text: MAX_TEXT,
@@ -85,16 +90,21 @@ impl Skimmer {
     /// Whether it stands between values and has met nothing but JSON.
     pub(super) fn is_whole(&self) -> bool {
         let rest = match self.state {
-            State::Value => self.levels.is_empty(),
-            State::Word => self.levels.is_empty(),
+            State::Value | State::Word => self.open == 0,
             _ => false,
         };
         rest && !self.broken
     }
 
+    /// Bytes of memory that grow with what is read.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.text.capacity()
+    }
+
     /// Forgets the document it is in.
     pub(super) fn reset(&mut self) {
-        self.levels.clear();
+        self.open = 0;
         self.text.clear();
         self.state = State::Value;
         self.live = self.table.all();
@@ -109,56 +119,54 @@ impl Skimmer {
                 State::Word => self.word(bytes, facts),
                 State::Skip { depth } => self.skip(bytes, depth),
                 State::SkipText { depth, escaped } => self.skip_text(bytes, depth, escaped),
-                _ => self.mark(bytes[0]),
+                _ => self.mark(bytes, facts),
             };
             bytes = &bytes[used..];
         }
     }
 
-    /// One byte between values; whether it took it.
-    fn mark(&mut self, byte: u8) -> usize {
-        if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-            return 1;
-        }
+    /// What follows between values; how many bytes it took.
+    fn mark(&mut self, bytes: &[u8], facts: &mut Facts) -> usize {
+        let byte = bytes[0];
         match (self.state, byte) {
-            (State::Value, b'{') => self.open(false),
-            (State::Value, b'[') => self.open(true),
-            (State::Value, b'"') => self.begin_text(false),
+            (_, b' ' | b'\t' | b'\n' | b'\r') => {}
+            (State::Key, b'"') => return self.begin_text(bytes, true, facts),
+            (State::Value, b'"') => return self.begin_text(bytes, false, facts),
+            (State::Colon, b':') => self.state = State::Value,
+            (State::After, b',') => self.next(),
             (State::Value, b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
                 self.text.clear();
                 self.state = State::Word;
-                return 0;
+                return self.word(bytes, facts);
             }
-            (State::Key, b'"') => self.begin_text(true),
-            (State::Key, b'}') => self.close(false),
-            (State::Value, b']') => self.close(true),
-            (State::Colon, b':') => self.state = State::Value,
-            (State::After, b',') => self.next(),
-            (State::After, b'}') => self.close(false),
-            (State::After, b']') => self.close(true),
+            (State::Value, b'{') => self.open(false),
+            (State::Value, b'[') => self.open(true),
+            (State::Key | State::After, b'}') => self.close(false),
+            (State::Value | State::After, b']') => self.close(true),
             _ => self.broken = true,
         }
         1
     }
 
     fn open(&mut self, array: bool) {
-        let outermost = array && self.levels.is_empty();
+        let outermost = array && self.open == 0;
         let live = self.live & self.table.beyond(self.depth());
-        if live == 0 || self.levels.len() >= MAX_DEPTH {
+        if live == 0 || self.open == MAX_LEVELS {
             self.state = State::Skip { depth: 1 };
             return;
         }
-        self.levels.push(Level {
+        self.levels[self.open] = Level {
             live,
             array,
             outermost,
-        });
+        };
+        self.open += 1;
         self.next();
     }
 
     /// Before the next key or element of the innermost level.
     fn next(&mut self) {
-        let Some(level) = self.levels.last() else {
+        let Some(level) = self.innermost() else {
             self.broken = true;
             return;
         };
@@ -174,14 +182,21 @@ impl Skimmer {
     }
 
     fn close(&mut self, array: bool) {
-        match self.levels.pop() {
-            Some(level) if level.array == array => self.ended(),
+        match self.innermost() {
+            Some(level) if level.array == array => {
+                self.open -= 1;
+                self.ended();
+            }
             _ => self.broken = true,
         }
     }
 
+    fn innermost(&self) -> Option<Level> {
+        self.levels[..self.open].last().copied()
+    }
+
     fn ended(&mut self) {
-        if self.levels.is_empty() {
+        if self.open == 0 {
             self.live = self.table.all();
             self.state = State::Value;
         } else {
@@ -189,13 +204,48 @@ impl Skimmer {
         }
     }
 
-    fn begin_text(&mut self, key: bool) {
+    /// At a text's first quote; how many bytes it took. Most texts come in one piece and without escapes.
+    fn begin_text(&mut self, bytes: &[u8], key: bool, facts: &mut Facts) -> usize {
+        let kept = key || self.ends_here() != 0;
+        if let Some(length) = plain_text(&bytes[1..]) {
+            let text = &bytes[1..length];
+            match key {
+                true => self.key(text),
+                false => self.value(text, kept, facts),
+            }
+            return self.separated(bytes, length + 1);
+        }
         self.text.clear();
         self.state = State::Text {
             key,
-            kept: key || self.ends_here() != 0,
+            kept,
             escaped: false,
         };
+        1
+    }
+
+    /// Takes the separator as well that follows a text or a word of `used` bytes, if one does.
+    fn separated(&mut self, bytes: &[u8], used: usize) -> usize {
+        match (self.state, bytes.get(used)) {
+            (State::Colon, Some(b':')) => self.state = State::Value,
+            (State::After, Some(b',')) => self.next(),
+            _ => return used,
+        }
+        used + 1
+    }
+
+    fn key(&mut self, key: &[u8]) {
+        let live = self.innermost().map_or(0, |level| level.live);
+        self.live = self.matching(live, key);
+        self.state = State::Colon;
+    }
+
+    fn value(&mut self, raw: &[u8], kept: bool, facts: &mut Facts) {
+        if kept && raw.len() <= self.max_text {
+            let text = unescaped(raw);
+            self.found(|slot| facts.text(slot, &text));
+        }
+        self.ended();
     }
 
     fn text(
@@ -215,7 +265,7 @@ impl Skimmer {
             };
             return 1;
         }
-        let Some(at) = find(bytes, |byte| matches!(byte, b'"' | b'\\')) else {
+        let Some(at) = memchr2(b'"', b'\\', bytes) else {
             self.keep(kept, bytes);
             return bytes.len();
         };
@@ -229,18 +279,13 @@ impl Skimmer {
             return at + 1;
         }
         self.keep_end(kept, &bytes[..at]);
-        let raw = self.whole(&bytes[..at]);
-        if key {
-            let live = self.levels.last().map_or(0, |level| level.live);
-            self.live = self.matching(live, raw);
-            self.state = State::Colon;
-        } else {
-            if kept && raw.len() <= self.max_text {
-                let text = unescaped(raw);
-                self.found(|slot| facts.text(slot, &text));
-            }
-            self.ended();
+        let collected = std::mem::take(&mut self.text);
+        let raw = whole(&collected, &bytes[..at]);
+        match key {
+            true => self.key(raw),
+            false => self.value(raw, kept, facts),
         }
+        self.text = collected;
         at + 1
     }
 
@@ -248,14 +293,6 @@ impl Skimmer {
     fn keep_end(&mut self, kept: bool, end: &[u8]) {
         if !self.text.is_empty() {
             self.keep(kept, end);
-        }
-    }
-
-    /// What was kept; not copied if all of it came at once.
-    fn whole<'a>(&'a self, all: &'a [u8]) -> &'a [u8] {
-        match self.text.is_empty() {
-            true => all,
-            false => &self.text,
         }
     }
 
@@ -275,7 +312,7 @@ impl Skimmer {
             return bytes.len();
         };
         self.keep_end(true, &bytes[..length]);
-        let word = self.whole(&bytes[..length]);
+        let word = whole(&self.text, &bytes[..length]);
         let known = match word {
             b"null" => true,
             b"true" | b"false" => {
@@ -292,15 +329,12 @@ impl Skimmer {
         };
         self.broken |= !known;
         self.ended();
-        length
+        self.separated(bytes, length)
     }
 
     fn skip(&mut self, bytes: &[u8], mut depth: usize) -> usize {
         let mut at = 0;
-        // `[` and `{` differ in one bit, as `]` and `}` do.
-        while let Some(next) = find(&bytes[at..], |byte| {
-            byte == b'"' || matches!(byte | 0x20, b'{' | b'}')
-        }) {
+        while let Some(next) = quote_or_bracket(&bytes[at..]) {
             at += next + 1;
             match bytes[at - 1] {
                 b'"' => match plain_text(&bytes[at..]) {
@@ -333,7 +367,7 @@ impl Skimmer {
             };
             return 1;
         }
-        match find(bytes, |byte| matches!(byte, b'"' | b'\\')) {
+        match memchr2(b'"', b'\\', bytes) {
             Some(at) if bytes[at] == b'"' => {
                 self.state = State::Skip { depth };
                 at + 1
@@ -351,8 +385,8 @@ impl Skimmer {
 
     /// How many steps of a path lead to the current value.
     fn depth(&self) -> usize {
-        let outermost = self.levels.first().is_some_and(|level| level.outermost);
-        self.levels.len() - usize::from(outermost)
+        let outermost = self.levels[..self.open].first();
+        self.open - usize::from(outermost.is_some_and(|level| level.outermost))
     }
 
     /// Of the entries `live` at the innermost level, those that go on with `step`.
@@ -370,26 +404,51 @@ impl Skimmer {
     }
 }
 
+/// A text or word of which `kept` came in earlier pieces, all of it, or none.
+fn whole<'a>(kept: &'a [u8], piece: &'a [u8]) -> &'a [u8] {
+    match kept.is_empty() {
+        true => piece,
+        false => kept,
+    }
+}
+
 /// The length of the rest of a text up to and with its end, if it is all there and has no escapes.
 fn plain_text(bytes: &[u8]) -> Option<usize> {
-    let end = find(bytes, |byte| matches!(byte, b'"' | b'\\'))?;
+    let end = memchr2(b'"', b'\\', bytes)?;
     (bytes[end] == b'"').then_some(end + 1)
 }
 
-/// The first byte that is one of these. Blocks are compared without an early exit, which the compiler turns into a few
-/// instructions for all of a block.
-pub(super) fn find(bytes: &[u8], is: impl Fn(u8) -> bool) -> Option<usize> {
-    const BLOCK: usize = 32;
-    let none = |block: &&[u8]| !block.iter().fold(false, |any, byte| any | is(*byte));
-    let from = bytes.chunks_exact(BLOCK).take_while(none).count() * BLOCK;
-    let rest = bytes[from..].iter().position(|byte| is(*byte))?;
-    Some(from + rest)
+/// The first quote or bracket, looked for in eight bytes at a time.
+fn quote_or_bracket(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    // The lowest of the bits set is that of the first such byte, in its highest place.
+    let equal = |word: u64, byte: u8| {
+        let differing = word ^ (ONES * u64::from(byte));
+        differing.wrapping_sub(ONES) & !differing & (ONES << 7)
+    };
+    // `[` and `{` differ in one bit, as `]` and `}` do.
+    let found = |word: u64| {
+        let brackets = word | (ONES << 5);
+        equal(word, b'"') | equal(brackets, b'{') | equal(brackets, b'}')
+    };
+    let mut at = 0;
+    while let Some(word) = bytes[at..].first_chunk() {
+        let found = found(u64::from_le_bytes(*word));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let mut rest = bytes[at..].iter();
+    let next = rest.position(|byte| found(u64::from(*byte)) != 0)?;
+    Some(at + next)
 }
 
 /// A text of JSON as it reads. What is no text becomes U+FFFD.
 fn unescaped(raw: &[u8]) -> Cow<'_, str> {
+    let escaped = raw.contains(&b'\\');
     let raw = String::from_utf8_lossy(raw);
-    if !raw.contains('\\') {
+    if !escaped {
         return raw;
     }
     let mut text = String::with_capacity(raw.len());

@@ -1,11 +1,10 @@
 //! Server-sent events, read as they pass.
 
-use super::{
-    facts::Facts,
-    skim::{Skimmer, find},
-    table::Table,
-};
+use memchr::memchr2;
 
+use super::{facts::Facts, skim::Skimmer, table::Table};
+
+const DATA: &[u8] = b"data:";
 const DONE: &[u8] = b"[DONE]";
 
 /// Reads the JSON in the `data` lines of a stream.
@@ -75,6 +74,11 @@ impl Sse {
                 }
             }
             match self.line {
+                Line::Name { length: 0, .. } if bytes.starts_with(DATA) => {
+                    bytes = &bytes[DATA.len()..];
+                    self.data = true;
+                    self.line = Line::Blank;
+                }
                 Line::Name { name, length } => {
                     bytes = &bytes[1..];
                     self.name(*first, name, length, event);
@@ -86,7 +90,7 @@ impl Sse {
                     }
                 }
                 Line::Data | Line::Other => {
-                    let end = find(bytes, |byte| matches!(byte, b'\n' | b'\r'));
+                    let end = memchr2(b'\n', b'\r', bytes);
                     let (content, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
                     if matches!(self.line, Line::Data) {
                         self.compare(content);

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     facts::{Facts, Slot},
+    frames::Frames,
     skim::Skimmer,
     table::{Entry, Table},
 };
@@ -181,4 +182,29 @@ fn deep_nesting_costs_no_memory_and_is_survived() {
     let (facts, whole) = skimmed(&[deep.as_bytes()]);
     assert!(whole);
     assert_eq!(facts.count(Slot::Input), Some(7));
+}
+
+#[test]
+fn what_is_held_of_a_body_is_bounded() {
+    let (mut facts, mut json) = (Facts::default(), Skimmer::new(TABLE));
+    let piece = [b'x'; 4096];
+    json.feed(b"{\"a\":\"", &mut facts);
+    for _ in 0..1000 {
+        json.feed(&piece, &mut facts);
+    }
+    json.feed(b"\",\"c\":[\"", &mut facts);
+    for _ in 0..1000 {
+        json.feed(b"a reason\",\"", &mut facts);
+    }
+    assert!(json.held() < 8192, "{}", json.held());
+    assert!(facts.texts(Slot::Stop).count() <= 64);
+
+    let mut frames = Frames::new(TABLE);
+    // 100 MB of headers are announced, which no frame may have.
+    let prelude = [0x7f, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0];
+    frames.feed(&prelude, &mut facts, &mut |_| {});
+    for _ in 0..1000 {
+        frames.feed(&piece, &mut facts, &mut |_| {});
+    }
+    assert!(!frames.is_whole() && frames.held() < 8192);
 }

@@ -87,7 +87,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let recognised = self
             .calls
             .recognise(request.method(), request.uri(), request.headers());
@@ -97,60 +97,56 @@ where
             return Box::pin(async { Ok(response.await?.map(ObservedBody::from)) });
         };
         let asks = self.calls.asks_for_usage();
-        let parent = opentelemetry::Context::current();
-        Box::pin(
-            async move {
-                let (started, request) = begin(exchange, request, asks).await;
-                let response = inner.call(request).with_context(started.call.context());
-                match response.await {
-                    Ok(response) => Ok(watched(started, response)),
-                    Err(error) => {
-                        started.fail(std::any::type_name::<S::Error>().to_owned());
-                        Err(error)
-                    }
+        Box::pin(async move {
+            let started = begin(exchange, &mut request, asks).await;
+            let context = started.call.context();
+            let response = {
+                let _current = context.clone().attach();
+                inner.call(request)
+            };
+            match response.with_context(context).await {
+                Ok(response) => Ok(watched(started, response)),
+                Err(error) => {
+                    started.fail(std::any::type_name::<S::Error>().to_owned());
+                    Err(error)
                 }
             }
-            .with_context(parent),
-        )
+        })
     }
 }
 
 /// Starts the call; a body of known and moderate size is read first, and sent on as the same bytes.
-async fn begin<B>(exchange: Exchange, request: Request<B>, asks: bool) -> (Started, Request<B>)
+async fn begin<B>(exchange: Exchange, request: &mut Request<B>, asks: bool) -> Started
 where
     B: Body<Data = Bytes> + From<Bytes> + Unpin,
 {
-    let (mut parts, mut body) = request.into_parts();
-    let Some(size) = body.size_hint().exact().filter(|size| *size <= MAX_REQUEST) else {
-        return (
-            exchange.start(RequestBody::Unread),
-            Request::from_parts(parts, body),
-        );
+    let size = request.body().size_hint().exact();
+    let Some(size) = size.filter(|size| *size <= MAX_REQUEST) else {
+        return exchange.start(RequestBody::Unread);
     };
     let mut bytes = Bytes::new();
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = request.body_mut().frame().await {
         match frame.map(Frame::into_data) {
             Ok(Ok(data)) if bytes.is_empty() => bytes = data,
             Ok(Ok(data)) => bytes = [bytes, data].concat().into(),
             Ok(Err(_)) => {}
             Err(_) => {
                 // What is left is shorter than announced, so that the request fails as it would have.
-                parts.headers.insert(header::CONTENT_LENGTH, size.into());
-                return (
-                    exchange.start(RequestBody::Unread),
-                    Request::from_parts(parts, body),
-                );
+                let headers = request.headers_mut();
+                headers.insert(header::CONTENT_LENGTH, size.into());
+                return exchange.start(RequestBody::Unread);
             }
         }
     }
     let started = exchange.start(RequestBody::Bytes(&bytes));
     if asks && started.lacks_usage_option {
         if let Some(asking) = with_usage_option(&bytes) {
-            parts.headers.remove(header::CONTENT_LENGTH);
+            request.headers_mut().remove(header::CONTENT_LENGTH);
             bytes = asking.into();
         }
     }
-    (started, Request::from_parts(parts, B::from(bytes)))
+    *request.body_mut() = B::from(bytes);
+    started
 }
 
 fn watched<R: Body>(started: Started, response: Response<R>) -> Response<ObservedBody<R>> {
@@ -178,7 +174,10 @@ where
             return Box::pin(self.inner.call(request));
         };
         let context = started.call.context();
-        let response = self.inner.call(request).with_context(context);
+        let response = {
+            let _current = context.clone().attach();
+            self.inner.call(request).with_context(context)
+        };
         Box::pin(async {
             match response.await {
                 Ok(response) => Ok(super::reqwest::watched(started, response)),

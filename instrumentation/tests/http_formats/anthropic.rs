@@ -44,6 +44,26 @@ pub(crate) fn cases() -> Vec<Case> {
                 ..Expected::default()
             },
         },
+        Case {
+            name: "a Claude on Vertex AI, streamed",
+            url: "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/publishers/anthropic/models/claude-sonnet-4-5@20250929:streamRawPredict",
+            request: r#"{"anthropic_version":"vertex-2023-10-16","max_tokens":100,"stream":true}"#,
+            kind: SSE,
+            wire: Text(
+                "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"claude-sonnet-4-5-20250929\",\"stop_reason\":null,\"usage\":{\"input_tokens\":20,\"cache_creation_input_tokens\":300,\"cache_read_input_tokens\":1000,\"output_tokens\":1}}}\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"stop_reason\"}}\n\nevent: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"max_tokens\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":50}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+            ),
+            span: "chat claude-sonnet-4-5@20250929",
+            expected: Expected {
+                id: Some("msg_1"),
+                model: Some("claude-sonnet-4-5-20250929"),
+                finish: Some("max_tokens"),
+                input: Some(1320),
+                output: Some(50),
+                cache_read: Some(1000),
+                cache_write: Some(300),
+                ..Expected::default()
+            },
+        },
     ]
 }
 

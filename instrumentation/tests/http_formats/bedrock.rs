@@ -75,6 +75,44 @@ pub(crate) fn cases() -> Vec<Case> {
             },
         },
         Case {
+            name: "Bedrock invoke of a Nova, streamed",
+            url: "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-lite-v1%3A0/invoke-with-response-stream",
+            request: r#"{"messages":[]}"#,
+            kind: AWS,
+            wire: Chunks(&[
+                r#"{"messageStart":{"role":"assistant"}}"#,
+                r#"{"contentBlockDelta":{"delta":{"text":"hi"},"contentBlockIndex":0}}"#,
+                r#"{"messageStop":{"stopReason":"end_turn"}}"#,
+                r#"{"metadata":{"usage":{"inputTokens":5,"outputTokens":3,"cacheReadInputTokenCount":10,"cacheWriteInputTokenCount":0},"metrics":{}},"amazon-bedrock-invocationMetrics":{"inputTokenCount":5,"outputTokenCount":3,"cacheReadInputTokenCount":10,"cacheWriteInputTokenCount":0}}"#,
+            ]),
+            span: "chat amazon.nova-lite-v1:0",
+            expected: Expected {
+                finish: Some("end_turn"),
+                input: Some(15),
+                output: Some(3),
+                cache_read: Some(10),
+                cache_write: Some(0),
+                ..Expected::default()
+            },
+        },
+        Case {
+            name: "Bedrock invoke of a Llama, streamed",
+            url: "https://bedrock-runtime.us-east-1.amazonaws.com/model/meta.llama3-8b-instruct-v1%3A0/invoke-with-response-stream",
+            request: r#"{"prompt":"hi"}"#,
+            kind: AWS,
+            wire: Chunks(&[
+                r#"{"generation":"hi","prompt_token_count":4,"generation_token_count":1,"stop_reason":null}"#,
+                r#"{"generation":"","prompt_token_count":null,"generation_token_count":6,"stop_reason":"stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":4,"outputTokenCount":6}}"#,
+            ]),
+            span: "chat meta.llama3-8b-instruct-v1:0",
+            expected: Expected {
+                finish: Some("stop"),
+                input: Some(4),
+                output: Some(6),
+                ..Expected::default()
+            },
+        },
+        Case {
             name: "Bedrock invoke of a Titan",
             url: "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.titan-text-lite-v1/invoke",
             request: r#"{"inputText":"hi"}"#,
@@ -95,12 +133,17 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// Streams with an error in them, and what the error is called.
 pub(crate) fn failing() -> Vec<(Case, &'static str)> {
-    vec![(
-        streamed(
-            "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse-stream",
-            AWS,
-            Exception("throttlingException"),
+    let converse = "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse-stream";
+    let invoke =
+        "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/invoke-with-response-stream";
+    vec![
+        (
+            streamed(converse, AWS, Exception("throttlingException")),
+            "throttlingException",
         ),
-        "throttlingException",
-    )]
+        (
+            streamed(invoke, AWS, Exception("modelStreamErrorException")),
+            "modelStreamErrorException",
+        ),
+    ]
 }

@@ -89,14 +89,26 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// Streams with an error in them, and what the error is called.
 pub(crate) fn failing() -> Vec<(Case, &'static str)> {
-    vec![(
-        streamed(
-            "https://api.cohere.com/v2/chat",
-            SSE,
-            Text(
-                "data: {\"type\":\"message-end\",\"delta\":{\"error\":\"the model has failed\",\"finish_reason\":\"ERROR\"}}\n\n",
+    vec![
+        (
+            streamed(
+                "https://api.cohere.com/v2/chat",
+                SSE,
+                Text(
+                    "data: {\"type\":\"message-end\",\"delta\":{\"error\":\"the model has failed\",\"finish_reason\":\"ERROR\"}}\n\n",
+                ),
             ),
+            "ERROR",
         ),
-        "ERROR",
-    )]
+        (
+            streamed(
+                "https://api.cohere.com/v1/chat",
+                "application/stream+json",
+                Text(
+                    "{\"event_type\":\"stream-start\",\"generation_id\":\"c-1\"}\n{\"is_finished\":true,\"event_type\":\"stream-end\",\"finish_reason\":\"ERROR_TOXIC\",\"response\":{\"generation_id\":\"c-1\",\"finish_reason\":\"ERROR_TOXIC\"}}\n",
+                ),
+            ),
+            "ERROR_TOXIC",
+        ),
+    ]
 }

@@ -65,14 +65,27 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// Streams with an error in them, and what the error is called.
 pub(crate) fn failing() -> Vec<(Case, &'static str)> {
-    vec![(
-        streamed(
-            "https://generativelanguage.googleapis.com/v1beta/models/g:streamGenerateContent",
-            SSE,
-            Text(
-                "data: {\"error\":{\"code\":503,\"message\":\"x\",\"status\":\"UNAVAILABLE\"}}\n\n",
+    let url = "https://generativelanguage.googleapis.com/v1beta/models/g:streamGenerateContent";
+    vec![
+        (
+            streamed(
+                url,
+                SSE,
+                Text(
+                    "data: {\"error\":{\"code\":503,\"message\":\"x\",\"status\":\"UNAVAILABLE\"}}\n\n",
+                ),
             ),
+            "UNAVAILABLE",
         ),
-        "UNAVAILABLE",
-    )]
+        (
+            streamed(
+                url,
+                JSON,
+                Text(
+                    "[{\"candidates\": [{\"content\": {}}]}\n,\r\n{\"error\": {\"code\": 503,\"message\": \"x\",\"status\": \"UNAVAILABLE\"}}\n]",
+                ),
+            ),
+            "UNAVAILABLE",
+        ),
+    ]
 }

@@ -129,6 +129,8 @@ impl Case {
                 "amazon-bedrock-invocationMetrics",
                 "inputTextTokenCount",
                 "tokenCount",
+                "prompt_token_count",
+                "generation_token_count",
             ];
             counts.iter().fold(text.to_owned(), |text, key| {
                 text.replace(&format!("\"{key}\":"), "\"nothing\":")
@@ -193,7 +195,9 @@ pub(crate) fn run(
     let request = Request::post(case.url)
         .body(Full::from(case.request))
         .unwrap();
-    let response = block_on(client(recorder, answer).call(request)).unwrap();
+    let calls = HttpCalls::new().genai(recorder.spans_alone());
+    let mut client = GenAiLayer::new(calls).layer(answer);
+    let response = block_on(client.call(request)).unwrap();
     let mut body = response.into_body();
     let mut seen = Vec::new();
     while let Some(Ok(frame)) = block_on(body.frame()) {

@@ -1,10 +1,13 @@
 //! What holds for every format.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
-use http::Request;
+use costflame_instrumentation::{Conventions, GenAiLayer, HttpCalls};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use opentelemetry::trace::Status;
-use tower::Service;
+use tower::{Layer, Service, service_fn};
 
 use crate::{
     anthropic, bedrock, cohere, gemini,
@@ -147,31 +150,82 @@ fn no_bytes_are_copied_on_their_way() {
 }
 
 #[test]
-fn a_body_dropped_halfway_is_cancelled_unless_its_answer_is_known() {
-    let cases = openai::cases();
-    let case = cases.iter().find(|case| case.kind == SSE).unwrap();
-    let body = case.body();
-    let finished = body
-        .windows(7)
-        .position(|bytes| bytes == b"length\"")
+fn a_request_is_sent_as_the_bytes_it_came_as() {
+    let recorder = Recorder::new();
+    let sent = Bytes::from_static(br#"{"model":"gpt-4o"}"#);
+    let echo = service_fn(|request: Request<Full<Bytes>>| async {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    });
+    let mut service = GenAiLayer::new(HttpCalls::new().genai(recorder.genai())).layer(echo);
+    let request = Request::post("https://api.openai.com/v1/chat/completions")
+        .body(Full::from(sent.clone()))
         .unwrap();
-    for (at, error) in [(20, Some("cancelled")), (finished + 40, None)] {
+    let response = block_on(service.call(request)).unwrap();
+    let seen = block_on(response.into_body().collect()).unwrap().to_bytes();
+    assert_eq!((seen.as_ptr(), seen.len()), (sent.as_ptr(), sent.len()));
+    assert_eq!(recorder.span().name, "chat gpt-4o");
+}
+
+#[test]
+fn a_body_dropped_anywhere_is_cancelled_unless_its_answer_is_known() {
+    for case in cases() {
+        let (recorder, body) = (Recorder::new(), case.body());
+        for at in 1..body.len() {
+            let answer = Answer {
+                status: 200,
+                headers: vec![("content-type", case.kind.to_owned())],
+                pieces: pieces(&[&body[..at], &body[at..]]),
+            };
+            let request = Request::post(case.url)
+                .body(Full::from(case.request))
+                .unwrap();
+            let calls = HttpCalls::new().genai(recorder.spans_alone());
+            let mut client = GenAiLayer::new(calls).layer(answer);
+            let mut response = block_on(client.call(request)).unwrap().into_body();
+            block_on(response.frame()).unwrap().unwrap();
+            drop(response);
+            let span = recorder.span();
+            let told = [
+                "gen_ai.response.finish_reasons",
+                "gen_ai.usage.output_tokens",
+            ];
+            let answered = told.iter().any(|key| value(&span, key).is_some());
+            let error = text(&span, "error.type");
+            assert_eq!(
+                error.as_deref(),
+                (!answered).then_some("cancelled"),
+                "{} at {at}",
+                case.name
+            );
+            assert_eq!(value(&span, "costflame.instrumentation.unread"), None);
+            recorder.clear();
+        }
+    }
+}
+
+#[test]
+fn no_text_of_a_prompt_or_an_answer_is_taken() {
+    for case in cases() {
         let recorder = Recorder::new();
+        let genai = recorder.builder(Conventions::Both).capture_content(true);
         let answer = Answer {
             status: 200,
-            headers: vec![("content-type", SSE.to_owned())],
-            pieces: pieces(&[&body[..at], &body[at..]]),
+            headers: vec![("content-type", case.kind.to_owned())],
+            pieces: pieces(&[&case.body()]),
         };
+        let mut service = GenAiLayer::new(HttpCalls::new().genai(genai.build())).layer(answer);
         let request = Request::post(case.url)
             .body(Full::from(case.request))
             .unwrap();
-        let mut response = block_on(client(&recorder, answer).call(request))
-            .unwrap()
-            .into_body();
-        block_on(response.frame()).unwrap().unwrap();
-        drop(response);
-        let span = recorder.span();
-        assert_eq!(text(&span, "error.type").as_deref(), error);
-        assert_eq!(value(&span, "costflame.instrumentation.unread"), None);
+        let body = block_on(service.call(request)).unwrap().into_body();
+        block_on(body.collect()).unwrap();
+        for attribute in &recorder.span().attributes {
+            let texts = attribute.value.as_str();
+            assert!(
+                !texts.split(['"', ' ']).any(|word| word == "hi"),
+                "{attribute:?} of {}",
+                case.name
+            );
+        }
     }
 }

@@ -4,6 +4,7 @@ use crate::harness::{Case, Expected, JSON, SSE, Wire::Text, streamed};
 
 const CHAT: &str = "https://api.openai.com/v1/chat/completions";
 const RESPONSES: &str = "https://api.openai.com/v1/responses";
+const AZURE: &str = "https://my.openai.azure.com/openai/deployments/prod-4o/chat/completions?api-version=2025-01-01";
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -43,6 +44,62 @@ pub(crate) fn cases() -> Vec<Case> {
                 input: Some(1200),
                 output: Some(80),
                 cache_read: Some(1024),
+                ..Expected::default()
+            },
+        },
+        Case {
+            name: "Azure, streamed, with its filter's results first",
+            url: AZURE,
+            request: r#"{"messages":[],"stream":true,"stream_options":{"include_usage":true}}"#,
+            kind: SSE,
+            wire: Text(
+                "data: {\"choices\":[],\"created\":0,\"id\":\"\",\"model\":\"\",\"object\":\"\",\"prompt_filter_results\":[{\"prompt_index\":0}]}\n\ndata: {\"id\":\"chatcmpl-1\",\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"delta\":{\"content\":\"hi\"},\"finish_reason\":null}],\"usage\":null}\n\ndata: {\"id\":\"chatcmpl-1\",\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\ndata: {\"id\":\"chatcmpl-1\",\"model\":\"gpt-4o-2024-08-06\",\"choices\":[],\"usage\":{\"prompt_tokens\":1200,\"completion_tokens\":80,\"total_tokens\":1280,\"prompt_tokens_details\":{\"cached_tokens\":1024}}}\n\ndata: [DONE]\n\n",
+            ),
+            span: "chat prod-4o",
+            expected: Expected {
+                id: Some("chatcmpl-1"),
+                model: Some("gpt-4o-2024-08-06"),
+                finish: Some("stop"),
+                input: Some(1200),
+                output: Some(80),
+                cache_read: Some(1024),
+                ..Expected::default()
+            },
+        },
+        Case {
+            name: "DeepSeek, which counts what its cache had beside the details",
+            url: "https://api.deepseek.com/chat/completions",
+            request: r#"{"model":"deepseek-chat"}"#,
+            kind: JSON,
+            wire: Text(
+                r#"{"id":"d-1","model":"deepseek-chat","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":100,"completion_tokens":7,"total_tokens":107,"prompt_cache_hit_tokens":64,"prompt_cache_miss_tokens":36}}"#,
+            ),
+            span: "chat deepseek-chat",
+            expected: Expected {
+                id: Some("d-1"),
+                model: Some("deepseek-chat"),
+                finish: Some("stop"),
+                input: Some(100),
+                output: Some(7),
+                cache_read: Some(64),
+                ..Expected::default()
+            },
+        },
+        Case {
+            name: "a completion of a plain prompt, streamed",
+            url: "https://api.openai.com/v1/completions",
+            request: r#"{"model":"gpt-3.5-turbo-instruct","prompt":"hi","stream":true}"#,
+            kind: SSE,
+            wire: Text(
+                "data: {\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"model\":\"gpt-3.5-turbo-instruct\",\"choices\":[{\"text\":\"hi\",\"index\":0,\"finish_reason\":\"stop\"}]}\n\ndata: {\"id\":\"cmpl-1\",\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7}}\n\ndata: [DONE]\n\n",
+            ),
+            span: "text_completion gpt-3.5-turbo-instruct",
+            expected: Expected {
+                id: Some("cmpl-1"),
+                model: Some("gpt-3.5-turbo-instruct"),
+                finish: Some("stop"),
+                input: Some(5),
+                output: Some(2),
                 ..Expected::default()
             },
         },
@@ -153,6 +210,16 @@ pub(crate) fn failing() -> Vec<(Case, &'static str)> {
                 ),
             ),
             "server_error",
+        ),
+        (
+            streamed(
+                AZURE,
+                SSE,
+                Text(
+                    "data: {\"choices\":[],\"id\":\"\",\"model\":\"\"}\n\ndata: {\"error\":{\"code\":\"content_filter\",\"message\":\"x\",\"type\":null,\"innererror\":{\"code\":\"ResponsibleAIPolicyViolation\"}}}\n\n",
+                ),
+            ),
+            "content_filter",
         ),
         (
             streamed(

@@ -22,6 +22,7 @@ pub struct Recorder {
     spans: InMemorySpanExporter,
     metrics: InMemoryMetricExporter,
     genai: OnceLock<GenAi>,
+    spans_alone: OnceLock<GenAi>,
     pub tracers: SdkTracerProvider,
     pub meters: SdkMeterProvider,
 }
@@ -65,6 +66,7 @@ impl Recorder {
             spans,
             metrics,
             genai: OnceLock::new(),
+            spans_alone: OnceLock::new(),
         }
     }
 
@@ -80,6 +82,13 @@ impl Recorder {
         self.genai
             .get_or_init(|| self.builder(Conventions::Latest).build())
             .clone()
+    }
+
+    /// Without metrics, for what is run by the thousand.
+    pub fn spans_alone(&self) -> GenAi {
+        let genai = GenAi::builder().conventions(Conventions::Latest);
+        let build = || genai.tracer_provider(&self.tracers).build();
+        self.spans_alone.get_or_init(build).clone()
     }
 
     pub fn tracer(&self) -> SdkTracer {
