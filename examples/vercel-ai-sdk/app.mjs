@@ -7,13 +7,12 @@ const openai = createOpenAI({ baseURL: process.env.OPENAI_BASE_URL })
 await generateText({
   model: openai.chat('gpt-4o-mini'),
   prompt: 'Why is the sky blue?',
-  // Off by default. The function's id names the step; metadata become user and tags.
-  experimental_telemetry: {
-    isEnabled: true,
-    functionId: 'ask',
+  runtimeContext: { userId: 'ada', team: 'growth' },
+  telemetry: {
+    functionId: 'ask', // names the step
     recordInputs: false,
     recordOutputs: false,
-    metadata: { userId: 'ada', team: 'growth' },
+    includeRuntimeContext: { userId: true, team: true },
   },
 })
 
