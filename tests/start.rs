@@ -212,3 +212,31 @@ fn help_documents_every_setting() {
     assert_eq!(code, Some(0));
     insta::assert_snapshot!(out);
 }
+
+#[test]
+fn distributing_over_citus_is_shown_first_and_needs_citus() {
+    let folder = folder();
+    let distribute = |flags: &[&str]| {
+        let mut command = costflame(folder.path());
+        output(command.args(["db", "distribute"]).args(flags))
+    };
+    let (code, out, err) = distribute(&["--dry-run"]);
+    assert_eq!(code, Some(0), "{err}");
+    insta::assert_snapshot!(out, @"
+    SELECT create_distributed_table('landing', 'lane', colocate_with => 'none', shard_count => 64);
+    SELECT create_distributed_table('dirty', 'lane', colocate_with => 'landing');
+    SELECT create_distributed_table('calls', 'lane', colocate_with => 'landing');
+    SELECT create_distributed_table('traces', 'lane', colocate_with => 'landing');
+    SELECT create_distributed_table('sampled_calls', 'lane', colocate_with => 'landing');
+    SELECT create_distributed_table('claims', 'identity_lane', colocate_with => 'landing');
+    SELECT create_reference_table('paths');
+    SELECT create_reference_table('series');
+    SELECT create_reference_table('used_classes');
+    SELECT create_reference_table('catalogs');
+    SELECT create_reference_table('lanes');
+    SELECT create_reference_table('meta');
+    ");
+    let (code, _, err) = distribute(&["--database-url", "sqlite://c.db"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("SQLite is one file"), "{err}");
+}

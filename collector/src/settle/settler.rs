@@ -229,8 +229,10 @@ impl Settler {
             return;
         }
         let tidied = async {
-            self.store.prepare(now_us()).await?;
-            self.store.drop_sealed(now_us()).await
+            // Not by the clock of one machine, which may be wrong for all of them.
+            let now_us = self.store.now_us().await?;
+            self.store.prepare(now_us).await?;
+            self.store.drop_sealed(now_us).await
         };
         let pause = match tidied.await {
             Ok(dropped) => {

@@ -16,7 +16,11 @@ const CITUS: &str = "CREATE TABLE pg_dist_partition (logicalrelid regclass, how 
 #[tokio::test]
 async fn every_table_is_distributed_in_a_way_that_was_decided() {
     let db = Database::postgres().await;
-    assert_eq!(db.store.undecided_tables().await.unwrap(), [""; 0]);
+    let undecided = db.store.undecided_tables().await.unwrap();
+    assert_eq!(
+        undecided, [""; 0],
+        "are these distributed, copied to every server, or local? (store/src/postgres/distribute.rs, docs/adr/0007)"
+    );
 }
 
 #[tokio::test]
