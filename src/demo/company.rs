@@ -88,7 +88,7 @@ impl Iterator for Month {
         match kind {
             Kind::Chat => scenarios::chat(&mut trace, release),
             Kind::Ticket => scenarios::ticket(&mut trace),
-            Kind::Search => scenarios::search(&mut trace),
+            Kind::Search => scenarios::search(&mut trace, release),
             Kind::Onboarding => scenarios::onboarding(&mut trace),
             Kind::Digest => scenarios::digest(&mut trace),
             Kind::Indexing => scenarios::indexing(&mut trace),
