@@ -4,9 +4,10 @@
 //! ([`counting`]) and placed at its call path with what it inherits ([`place`], [`attribution`]):
 //! that is [`settle`]. Calls seen in more than one trace claim one [`identity`], and an
 //! [`election`] decides. What counts is summed up in a cost [`tree`] that can be merged, pruned,
-//! compared and [`export`]ed.
+//! compared and [`export`]ed; [`change`] says why it became dearer.
 
 pub mod attribution;
+pub mod change;
 pub mod counting;
 pub mod election;
 pub mod export;
@@ -25,6 +26,7 @@ pub mod tree;
 mod usage_match;
 
 pub use attribution::Attribution;
+pub use change::{Cause, ModelSums};
 pub use counting::Rule;
 pub use election::{Verdict, elect};
 pub use frame::{Frame, FrameKind, PathId};
