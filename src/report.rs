@@ -172,8 +172,9 @@ pub(crate) fn diff(config: &DiffConfig) -> Result<ExitCode> {
         movers.push(api.get("movers", &query)?);
     }
     let total = movers.first().context("--by names no dimension")?["total"].clone();
+    let why = api.get("why", &query)?;
     if config.question.json {
-        print_json(&json!({ "total": total, "movers": movers }))?;
+        print_json(&json!({ "total": total, "why": why, "movers": movers }))?;
     } else {
         tables::print(&tables::difference(
             &range.shown(),
@@ -181,6 +182,7 @@ pub(crate) fn diff(config: &DiffConfig) -> Result<ExitCode> {
             &config.bases,
             &total,
         ));
+        tables::print(&tables::why(&why));
         for movers in &movers {
             tables::print(&tables::movers(movers));
         }

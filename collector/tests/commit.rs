@@ -14,7 +14,7 @@ use costflame_collector::{
     receive::Refusal,
 };
 use costflame_profile::{Span, SpanId, TraceId};
-use costflame_store::LandingRow;
+use costflame_store::{LandingRow, Sent};
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 
@@ -64,6 +64,7 @@ fn row(name: &str) -> LandingRow {
         received_us: 0,
         span,
         receipt: None,
+        sent: Sent::default(),
     }
 }
 

@@ -26,6 +26,7 @@ enum Key {
     Counted,
     Flag,
     Unpriced,
+    System,
 }
 
 const COLUMNS: [(&str, Column); 10] = [
@@ -78,6 +79,7 @@ fn key(name: &str) -> Option<Key> {
         "counted" => Key::Counted,
         "flag" => Key::Flag,
         "unpriced" => Key::Unpriced,
+        "fingerprint" => Key::System,
         _ => Key::Dimension(dimension(name)?),
     })
 }
@@ -276,6 +278,9 @@ fn clause(name: &str, key: Key, written: &Written) -> Result<Clause, Invalid> {
                 optional(value, |value| word(name, value, &words))
             })?)
         }
+        Key::System => Clause::System(one_of(written, |value| {
+            optional(value, |value| fingerprint(name, value))
+        })?),
     })
 }
 
@@ -324,6 +329,12 @@ fn path(field: &str, value: &str) -> Result<PathId, Invalid> {
     hex::read(value)
         .map(PathId)
         .ok_or_else(|| Invalid::new(field, "It must be a path id: 32 hex digits."))
+}
+
+fn fingerprint(field: &str, value: &str) -> Result<i64, Invalid> {
+    hex::read(value)
+        .map(i64::from_be_bytes)
+        .ok_or_else(|| Invalid::new(field, "It must be a fingerprint: 16 hex digits."))
 }
 
 fn word<T: Copy>(field: &str, value: &str, words: &[(&str, T)]) -> Result<T, Invalid> {

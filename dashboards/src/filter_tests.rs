@@ -100,6 +100,7 @@ fn errors_name_the_field() {
         ("counted=yes", "counted"),
         ("flag=red", "flag"),
         ("unpriced=true", "unpriced"),
+        ("fingerprint=12", "fingerprint"),
     ] {
         assert_eq!(parse(query).unwrap_err().field, field, "{query}");
     }
@@ -183,7 +184,16 @@ fn every_dimension_has_one_name() {
     ] {
         assert_eq!(dimension_name(&dimension(name).unwrap()), name);
     }
-    for name in ["status", "counted", "flag", "unpriced", "", "tag.", "Model"] {
+    for name in [
+        "status",
+        "counted",
+        "flag",
+        "unpriced",
+        "fingerprint",
+        "",
+        "tag.",
+        "Model",
+    ] {
         assert_eq!(dimension(name), None, "{name}");
     }
 }

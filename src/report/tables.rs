@@ -94,6 +94,41 @@ pub(super) fn difference(
     }
 }
 
+/// What each cause adds to the change, and its share of it.
+pub(super) fn why(why: &Value) -> Section {
+    let mut table = table(&["cause", "change", "of the change"]);
+    let change = why["change_usd"]
+        .as_str()
+        .and_then(|text| text.parse::<f64>().ok());
+    for step in list(&why["steps"]) {
+        let cause = match step["cause"].as_str().unwrap_or_default() {
+            "calls" => "number of calls",
+            "models" => "which models",
+            "prompt" => "length of prompts",
+            "cache" => "cache hits",
+            "output" => "length of output",
+            "price" => "price of a token, fees",
+            other => other,
+        };
+        let amount = step["amount_usd"]
+            .as_str()
+            .and_then(|text| text.parse::<f64>().ok());
+        let part = amount.zip(change).filter(|(_, change)| *change != 0.0);
+        table.add_row([
+            cause.to_owned(),
+            dollars(&step["amount_usd"]),
+            part.map_or_else(String::new, |(amount, change)| {
+                format!("{:.0} %", amount / change * 100.0)
+            }),
+        ]);
+    }
+    align(&mut table, 1);
+    Section {
+        heading: "why it changed".to_owned(),
+        table,
+    }
+}
+
 pub(super) fn movers(movers: &Value) -> Section {
     let by = movers["by"].as_str().unwrap_or_default();
     let mut table = table(&[by, "before", "now", "change", "growth"]);

@@ -13,7 +13,7 @@ use costflame_pricing::{Receipt, TokenClass, Unpriced, Usage, Usd};
 use costflame_profile::{
     Attribution, Call, FrameKind, Role, Signal, Span, SpanId, SpanKind, TraceId,
 };
-use costflame_store::{Due, LandingRow, Lease, MarkId, Options, Store, testing};
+use costflame_store::{Due, LandingRow, Lease, MarkId, Options, Sent, Store, testing};
 
 const SPANS_PER_TRACE: u64 = 10;
 const TRACES_PER_COMMIT: u64 = 500;
@@ -245,5 +245,6 @@ fn row(trace: u64, span: u64, attribution: &Arc<Attribution>) -> LandingRow {
         received_us: start_us,
         span,
         receipt,
+        sent: Sent::default(),
     }
 }

@@ -6,7 +6,7 @@ use costflame_pricing::{Unpriced, Usage, Usd};
 use costflame_profile::{Attribution, Call, PathId, Rule, SpanId, Text, TraceId};
 
 use crate::{
-    CallKey, CallRow, SeriesId, StoreError, TraceKey,
+    CallKey, CallRow, Sent, SeriesId, StoreError, TraceKey,
     call_row::Instead,
     landing::{signal, span_id, span_kind, trace_id},
     packed,
@@ -21,7 +21,7 @@ macro_rules! calls_columns {
          tokens_cache_write_1h, tokens_audio_in, tokens_cache_read_audio, tokens_image_in, tokens_video_in, \
          tokens_output, tokens_reasoning, tokens_audio_out, tokens_image_out, provider, request_model, \
          response_model, operation, response_id, service, emitter, environment, feature, user_id, session_id, agent, \
-         tool, prompt, prompt_version, tags, catalog, receipt"
+         tool, prompt, prompt_version, tags, catalog, receipt, sent_request, sent_system"
     };
 }
 pub(crate) use calls_columns;
@@ -61,14 +61,16 @@ macro_rules! sampled_columns {
             $c,
             "prompt, ",
             $c,
-            "tags"
+            "tags, ",
+            $c,
+            "sent_system"
         )
     };
 }
 pub(crate) use sampled_columns;
 
 /// Number of [`calls_columns`].
-pub(crate) const CALLS_COLUMN_COUNT: usize = 55;
+pub(crate) const CALLS_COLUMN_COUNT: usize = 57;
 
 /// The columns of `calls` that a [`CallRow`] is read from, of a table called `c`.
 macro_rules! call_row_columns {
@@ -79,7 +81,7 @@ macro_rules! call_row_columns {
          c.environment, c.feature, c.user_id, c.session_id, c.agent, c.tool, c.prompt, c.prompt_version, \
          CAST(c.tags AS text), c.receipt, c.cost, c.tokens_input, c.tokens_cache_read, c.tokens_cache_write, \
          c.tokens_cache_write_1h, c.tokens_audio_in, c.tokens_cache_read_audio, c.tokens_image_in, c.tokens_video_in, \
-         c.tokens_output, c.tokens_reasoning, c.tokens_audio_out, c.tokens_image_out"
+         c.tokens_output, c.tokens_reasoning, c.tokens_audio_out, c.tokens_image_out, c.sent_request, c.sent_system"
     };
 }
 pub(crate) use call_row_columns;
@@ -131,6 +133,10 @@ macro_rules! read_call_row {
                 }
                 tokens
             },
+            sent: $crate::Sent {
+                request: $row.try_get(48)?,
+                system: $row.try_get(49)?,
+            },
         }
         .read()
     };
@@ -176,6 +182,7 @@ pub(crate) struct RawCall<'a> {
     pub(crate) receipt: &'a [u8],
     pub(crate) cost: Option<i64>,
     pub(crate) tokens: [Option<i64>; 12],
+    pub(crate) sent: Sent,
 }
 
 impl RawCall<'_> {
@@ -224,6 +231,7 @@ impl RawCall<'_> {
             weight_milli: self.weight_milli.cast_unsigned(),
             call,
             receipt,
+            sent: self.sent,
             service: Text::from(self.service),
             emitter: Text::from(self.emitter),
             attribution: Arc::new(attribution),

@@ -9,7 +9,7 @@ use costflame_profile::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{LandingRow, SeriesId, SeriesRow, TraceKey, clean::clean};
+use crate::{LandingRow, Sent, SeriesId, SeriesRow, TraceKey, clean::clean};
 
 /// Microseconds of a day.
 pub const DAY_US: i64 = 86_400_000_000;
@@ -61,6 +61,8 @@ pub struct CallRow {
     pub call: Call,
     /// How it came to its cost.
     pub receipt: Receipt,
+    /// Fingerprints of what it sent.
+    pub sent: Sent,
     /// `service.name`; empty if none.
     pub service: Text,
     /// Instrumentation scope, `name@version`.
@@ -120,6 +122,11 @@ impl CallRow {
             call,
             flags: receipt.flags.union(settled.flags),
             receipt,
+            // Of two signals of one call often only one has the content.
+            sent: match source.sent.request {
+                Some(_) => source.sent,
+                None => place.sent,
+            },
             service: clean(span.service.clone()),
             emitter: clean(span.emitter.clone()),
             attribution: clean_attribution(&settled.attribution),

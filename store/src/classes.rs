@@ -10,6 +10,9 @@ use crate::CallRow;
 pub struct ClassSet(pub i32);
 
 impl ClassSet {
+    /// Every class.
+    pub(crate) const ALL: Self = Self((1 << TokenClass::ALL.len()) - 1);
+
     /// The classes a call has tokens or cost of, whether it counts or not: another election may count it.
     #[must_use]
     pub fn of(call: &CallRow) -> Self {

@@ -6,14 +6,14 @@ use costflame_pricing::UsdSum;
 use costflame_profile::{FrameKind, Role, Signal, Span, SpanId, SpanKind, Text, TraceId};
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
-use crate::{LandingRow, StoreError, TraceKey, packed};
+use crate::{LandingRow, Sent, StoreError, TraceKey, packed};
 
 /// The columns of `landing`, in the order in which both databases write and read them.
 macro_rules! landing_columns {
     () => {
         "received_us, start_us, end_us, content_hash, project_id, attribute_count, weight_milli, lane, kind, span_kind, \
          role, signal, error, trace_id, span_id, parent_span_id, service, label, emitter, instance, links, attribution, \
-         call"
+         call, sent_request, sent_system"
     };
 }
 pub(crate) use landing_columns;
@@ -44,6 +44,10 @@ macro_rules! read_landing_row {
             links: $row.try_get(20)?,
             attribution: $row.try_get(21)?,
             call: $row.try_get(22)?,
+            sent: $crate::Sent {
+                request: $row.try_get(23)?,
+                system: $row.try_get(24)?,
+            },
         }
         .read()
     };
@@ -51,7 +55,7 @@ macro_rules! read_landing_row {
 pub(crate) use read_landing_row;
 
 /// Number of [`landing_columns`].
-pub(crate) const COLUMN_COUNT: usize = 23;
+pub(crate) const COLUMN_COUNT: usize = 25;
 
 /// A mark before the database gave it an id.
 pub(crate) struct NewMark {
@@ -130,6 +134,7 @@ pub(crate) struct RawLanding<'a> {
     pub(crate) links: Option<&'a [u8]>,
     pub(crate) attribution: Option<&'a [u8]>,
     pub(crate) call: Option<&'a [u8]>,
+    pub(crate) sent: Sent,
 }
 
 impl RawLanding<'_> {
@@ -170,6 +175,7 @@ impl RawLanding<'_> {
             received_us: self.received_us,
             span,
             receipt,
+            sent: self.sent,
         })
     }
 }

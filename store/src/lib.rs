@@ -59,8 +59,8 @@ pub use plan::Due;
 pub use reprice::{ModelTotals, Repricing, RepricingState, Totals};
 pub use retention::{Dropped, FEWEST_CALL_DAYS};
 pub use rows::{
-    CatalogRow, LANES, LandingRow, Mark, MarkId, MarkPage, PriceKind, PriceSourceRow, TraceKey,
-    lane,
+    CatalogRow, LANES, LandingRow, Mark, MarkId, MarkPage, PriceKind, PriceSourceRow, Sent,
+    TraceKey, lane,
 };
 pub use series::{SeriesId, SeriesRow};
 pub use settle::{Lease, SettleReport};

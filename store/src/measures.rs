@@ -188,6 +188,7 @@ mod tests {
                 ..Call::default()
             },
             receipt,
+            sent: crate::Sent::default(),
             service: "".into(),
             emitter: "".into(),
             attribution: Arc::default(),

@@ -24,6 +24,17 @@ pub struct LandingRow {
     pub span: Span,
     /// Set for calls and aggregates.
     pub receipt: Option<Receipt>,
+    /// Fingerprints of what a call sent.
+    pub sent: Sent,
+}
+
+/// Fingerprints of what a call sent, as far as it was on the wire. They tell whether two calls sent the same, not what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Of everything: system prompt, messages, tools.
+    pub request: Option<i64>,
+    /// Of the system prompt alone.
+    pub system: Option<i64>,
 }
 
 impl LandingRow {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use costflame_pricing::{Asked, Catalog, Flag, Normal, PriceRequest, Receipt, Usage, normalise};
 use costflame_profile::{Attribution, Call, FrameKind, Signal, Span as ProfileSpan, Text};
-use costflame_store::LandingRow;
+use costflame_store::{LandingRow, Sent};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     evidence::{self, ModelCall, Recognised},
     frame,
     interner::Interner,
-    log, recognise,
+    log, recognise, sent,
     slots::{Slot, Slots},
     sum,
 };
@@ -72,13 +72,17 @@ impl<'c> Lander<'c> {
         project: i32,
         received_us: i64,
     ) -> LandingRow {
-        let (span, receipt) = self.read(resource, scope, span);
-        LandingRow {
-            project,
-            received_us,
+        let slots = Slots::read(span.attributes);
+        let recognised = recognise(scope, span, &slots);
+        let at = (project, received_us);
+        self.landed(
+            Signal::Span,
+            resource,
+            scope,
             span,
-            receipt,
-        }
+            (&slots, &recognised),
+            at,
+        )
     }
 
     /// The span as it is stored, and its receipt if it is a call or an aggregate.
@@ -91,7 +95,15 @@ impl<'c> Lander<'c> {
     ) -> (ProfileSpan, Option<Receipt>) {
         let slots = Slots::read(span.attributes);
         let recognised = recognise(scope, span, &slots);
-        self.landed(Signal::Span, resource, scope, span, &slots, &recognised)
+        let row = self.landed(
+            Signal::Span,
+            resource,
+            scope,
+            span,
+            (&slots, &recognised),
+            (0, 0),
+        );
+        (row.span, row.receipt)
     }
 
     /// The row of a log record that reports a model call; `None` for every other record.
@@ -113,13 +125,15 @@ impl<'c> Lander<'c> {
         let session = slots.text(Slot::Session).or(session);
         (span.trace_id, span.span_id) = log::ids(record, scope, service, session);
         span.parent_span_id = record.span_id.filter(|_| record.trace_id.is_some());
-        let (span, receipt) = self.landed(Signal::Log, resource, scope, &span, &slots, &recognised);
-        Some(LandingRow {
-            project,
-            received_us,
-            span,
-            receipt,
-        })
+        let at = (project, received_us);
+        Some(self.landed(
+            Signal::Log,
+            resource,
+            scope,
+            &span,
+            (&slots, &recognised),
+            at,
+        ))
     }
 
     /// The rows of what counters of one scope sum of model calls, see [`sum`].
@@ -143,14 +157,15 @@ impl<'c> Lander<'c> {
             let (service, session) = self.process();
             let session = slots.text(Slot::Session).or(session)?;
             (span.trace_id, span.span_id) = sum.ids(scope, service, session);
-            let (span, receipt) =
-                self.landed(Signal::Metric, resource, scope, &span, &slots, &recognised);
-            Some(LandingRow {
-                project,
-                received_us,
-                span,
-                receipt,
-            })
+            let at = (project, received_us);
+            Some(self.landed(
+                Signal::Metric,
+                resource,
+                scope,
+                &span,
+                (&slots, &recognised),
+                at,
+            ))
         })
         .collect()
     }
@@ -169,9 +184,9 @@ impl<'c> Lander<'c> {
         resource: &Resource<'_>,
         scope: &Scope<'_>,
         span: &Span<'_>,
-        slots: &Slots<'_>,
-        recognised: &Recognised<'_>,
-    ) -> (ProfileSpan, Option<Receipt>) {
+        (slots, recognised): (&Slots<'_>, &Recognised<'_>),
+        (project, received_us): (i32, i64),
+    ) -> LandingRow {
         let (kind, raw) = frame::of(recognised, span, slots);
         let label = self.texts.label(&raw);
         let emitter = self.emitter(scope);
@@ -208,8 +223,18 @@ impl<'c> Lander<'c> {
             content_hash: 0,
             weight_milli: weight_milli(span.trace_state),
         };
-        landed.content_hash = self.content_hash(&landed);
-        (landed, receipt)
+        let sent = match landed.call {
+            Some(_) => sent::sent(span),
+            None => Sent::default(),
+        };
+        landed.content_hash = self.content_hash(&landed, sent);
+        LandingRow {
+            project,
+            received_us,
+            span: landed,
+            receipt,
+            sent,
+        }
     }
 
     fn price(
@@ -351,7 +376,7 @@ impl<'c> Lander<'c> {
 
     /// Everything that was read but what the catalog adds: a span that is sent again after prices have changed is the
     /// same span.
-    fn content_hash(&mut self, span: &ProfileSpan) -> u64 {
+    fn content_hash(&mut self, span: &ProfileSpan, sent: Sent) -> u64 {
         let bytes = &mut self.bytes;
         bytes.clear();
         let mut text = |text: &str| {
@@ -411,6 +436,9 @@ impl<'c> Lander<'c> {
         span.links
             .iter()
             .for_each(|link| bytes.extend_from_slice(&link.0));
+        for hash in [sent.request, sent.system].into_iter().flatten() {
+            bytes.extend_from_slice(&hash.to_le_bytes());
+        }
         xxh3_64(bytes)
     }
 }

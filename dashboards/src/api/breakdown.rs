@@ -42,6 +42,7 @@ pub(super) struct BreakdownRow {
     share: Option<f64>,
     /// Only for by=path: the frames from the root down to this path. Its sums are self sums, so rows add up.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     path: Option<Vec<FrameRef>>,
     /// Sums over its counted calls.
     #[serde(flatten)]

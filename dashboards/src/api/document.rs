@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use super::words::{FlagWord, PathIdText, UnpricedWord};
+use super::words::{FingerprintText, FlagWord, PathIdText, UnpricedWord};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -87,6 +87,9 @@ pub(super) struct FilterParams {
     flag: Option<Vec<FlagWord>>,
     /// A reason for a missing price; empty: priced.
     unpriced: Option<Vec<UnpricedWord>>,
+    /// Fingerprint of the system prompt, 16 hex digits; empty: it was not on the wire.
+    #[param(inline)]
+    fingerprint: Option<Vec<FingerprintText>>,
     /// A tag by its key.
     #[param(rename = "tag.KEY")]
     tag: Option<Vec<String>>,

@@ -142,9 +142,11 @@ pub(super) struct Flamegraph {
     total: IntText,
     /// The same of the other side; only in a difference.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     base_total: Option<IntText>,
     /// Only this token class; absent = all.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     class: Option<&'static str>,
     /// Counted calls in the selection.
     calls: u64,

@@ -22,6 +22,7 @@ mod timeseries;
 mod trace;
 mod traces;
 mod values;
+mod why;
 mod words;
 
 use axum::{
@@ -80,6 +81,7 @@ fn endpoints() -> OpenApiRouter<ApiState> {
         .routes(routes!(timeseries::timeseries))
         .routes(routes!(flamegraph::flamegraph))
         .routes(routes!(movers::movers))
+        .routes(routes!(why::why))
         .routes(routes!(export::flamegraph::flamegraph))
         .routes(routes!(export::lists::calls))
         .routes(routes!(export::lists::traces))

@@ -46,6 +46,7 @@ pub(super) struct Mover {
     value: Option<String>,
     /// Only for by=path: the frames from the root down to this path. Its sums are self sums, so rows add up.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     path: Option<Vec<FrameRef>>,
     #[serde(flatten)]
     moved: Move,

@@ -32,7 +32,7 @@ pub(super) struct PromptList {
     rest: Option<SumsBody>,
 }
 
-/// One prompt: one name and version, or the calls without a prompt name at one place.
+/// One prompt: one name and version, or the calls without a prompt name at one place and of one system prompt.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Prompt)]
 pub(super) struct PromptRow {
@@ -44,7 +44,19 @@ pub(super) struct PromptRow {
     version: Option<String>,
     /// Where the calls without a name are made: the frames from the root down.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     path: Option<Vec<FrameRef>>,
+    /// Of the system prompt of the calls without a name, 16 hex digits; null if it was not on the wire, or differs from
+    /// call to call.
+    #[schema(required)]
+    fingerprint: Option<String>,
+    /// True when there are too many system prompts at this place to tell them apart: they change with the request.
+    varies: bool,
+    /// Calls whose content was on the wire: of these `identical` is known, and `repeats` is about the others.
+    fingerprinted: u64,
+    /// Calls that sent the same request to the same model from the same place as an earlier one. Costs are without the
+    /// dearest of each.
+    identical: RepeatsBody,
     /// Of all its calls.
     #[serde(flatten)]
     sums: SumsBody,
@@ -52,8 +64,8 @@ pub(super) struct PromptRow {
     models: Vec<PromptModel>,
     /// For each of `parts`.
     trend: Vec<SumsBody>,
-    /// Calls that sent as many tokens to the same model from the same place as another one: at most these repeat an
-    /// identical request. Costs are without the dearest of each.
+    /// Calls without content that sent as many tokens to the same model from the same place as another one: at most these
+    /// repeat an identical request. Costs are without the dearest of each.
     repeats: RepeatsBody,
 }
 
@@ -92,8 +104,8 @@ impl From<Repeats> for RepeatsBody {
 pub(super) struct Waste {
     /// Calls that ended with an error.
     failed: RepeatsBody,
-    /// Calls that were made again in one trace: from the same place, with as many tokens, to the same model. Costs are
-    /// without the dearest of each. Retries are among them, and requests that happen to be as long.
+    /// Calls that were made again in one trace: from the same place, with the same request, to the same model. Where the
+    /// request was not on the wire, with as many tokens. Costs are without the dearest of each.
     repeated: RepeatsBody,
 }
 
@@ -130,7 +142,7 @@ pub(super) async fn prompts(
         rest += &prompt.sums;
     }
     let places = prompts.iter().filter_map(|(key, _)| match key {
-        PromptKey::At(path) => Some(*path),
+        PromptKey::At(path, _) => Some(*path),
         PromptKey::Named(..) => None,
     });
     let paths = query::paths(&mut snapshot, filter.project, places.collect()).await?;
@@ -149,9 +161,9 @@ pub(super) async fn prompts(
 }
 
 fn row(key: &PromptKey, prompt: &Prompt, paths: &Paths) -> PromptRow {
-    let (name, version, path) = match key {
-        PromptKey::Named(name, version) => (Some(name.clone()), version.clone(), None),
-        PromptKey::At(path) => (None, None, Some(frames(paths, *path))),
+    let (name, version, path, system) = match key {
+        PromptKey::Named(name, version) => (Some(name.clone()), version.clone(), None, None),
+        PromptKey::At(path, system) => (None, None, Some(frames(paths, *path)), *system),
     };
     let mut models: Vec<(&Option<String>, &Sums)> = prompt.models.iter().collect();
     models.sort_by_key(|(model, sums)| (Reverse(sums.cost), *model));
@@ -159,6 +171,10 @@ fn row(key: &PromptKey, prompt: &Prompt, paths: &Paths) -> PromptRow {
         prompt: name,
         version,
         path,
+        fingerprint: system.map(|system| format!("{system:016x}")),
+        varies: prompt.varies,
+        fingerprinted: prompt.fingerprinted,
+        identical: prompt.identical.into(),
         sums: SumsBody::from(&prompt.sums),
         models: models
             .into_iter()
@@ -168,7 +184,7 @@ fn row(key: &PromptKey, prompt: &Prompt, paths: &Paths) -> PromptRow {
             })
             .collect(),
         trend: prompt.parts.iter().map(SumsBody::from).collect(),
-        repeats: prompt.repeats.into(),
+        repeats: prompt.as_long.into(),
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) struct Series {
     value: Option<String>,
     /// Only for by=path.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     path: Option<Vec<FrameRef>>,
     /// Bucket by bucket.
     #[serde(flatten)]

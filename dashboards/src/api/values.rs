@@ -36,6 +36,7 @@ pub(super) struct ValueRow {
     calls: u64,
     /// Only for key=path: the frames from the root down.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     path: Option<Vec<FrameRef>>,
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use costflame_pricing::{Accounting, Counter, Flag, TokenClass, Unit, Unpriced, Usd, UsdSum};
-use costflame_profile::{FrameKind, Role, Rule, Signal};
+use costflame_profile::{Cause, FrameKind, Role, Rule, Signal};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use utoipa::{
@@ -97,6 +97,17 @@ impl PartialSchema for PathIdText {
 }
 
 impl ToSchema for PathIdText {}
+
+/// The fingerprint of a system prompt, in the document only.
+pub(super) struct FingerprintText;
+
+impl PartialSchema for FingerprintText {
+    fn schema() -> RefOr<Schema> {
+        text("A fingerprint.", "^([0-9a-f]{16})?$", "3c2acf6ccb2c4a47").into()
+    }
+}
+
+impl ToSchema for FingerprintText {}
 
 impl PartialSchema for Dollars {
     fn schema() -> RefOr<Schema> {
@@ -192,7 +203,7 @@ macro_rules! named {
         })*
     };
 }
-named!(FrameKind, Flag, Unpriced, Unit);
+named!(Cause, FrameKind, Flag, Unpriced, Unit);
 
 impl Word for Role {
     fn word(self) -> &'static str {
@@ -244,6 +255,11 @@ words!(
     /// What a frame stands for.
     Kind(FrameKind),
     FrameKind::ALL
+);
+words!(
+    /// What changes in a step of `/why`.
+    CauseWord(Cause),
+    Cause::ALL
 );
 words!(
     /// Something a reader of a receipt should know.

@@ -6,7 +6,7 @@ use costflame_pricing::{Catalog, PriceRequest, TokenClass, Usage, Usd};
 use costflame_profile::{
     Attribution, Call, FrameKind, Role, Signal, Span, SpanId, SpanKind, TraceId,
 };
-use costflame_store::{CatalogRow, LandingRow};
+use costflame_store::{CatalogRow, LandingRow, Sent};
 use serde_json::Value;
 
 use super::{
@@ -96,6 +96,7 @@ fn plain(span: Span) -> LandingRow {
         received_us: START_US + 60_000_000,
         span,
         receipt: None,
+        sent: Sent::default(),
     }
 }
 
@@ -190,6 +191,7 @@ async fn answers_stay_as_they_are() {
             "movers",
             format!("/movers?by=path&base.model=gpt-4o&limit=2&{day}"),
         ),
+        ("why", format!("/why?base.model=gpt-4o&{day}")),
         ("traces", format!("/traces?{day}")),
         ("trace", format!("/traces/{}", "11".repeat(16))),
         ("calls", format!("/calls?limit=3&{day}")),
@@ -242,9 +244,34 @@ async fn answers_stay_as_they_are() {
     }
 }
 
+/// The document as a file, which the pages take their types from. `INSTA_UPDATE=always` writes it anew.
 #[test]
 fn the_document_stays_as_it_is() {
     let mut document = serde_json::to_value(costflame_dashboards::api::document()).unwrap();
     document["info"]["version"] = "0".into();
-    insta::assert_json_snapshot!("openapi", document);
+    let written = format!("{document:#}\n");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+    if std::env::var_os("INSTA_UPDATE").is_some_and(|update| update == "always") {
+        std::fs::write(file, &written).unwrap();
+    }
+    let stored = std::fs::read_to_string(file).unwrap();
+    assert!(
+        stored == written,
+        "openapi.json is not what the handlers say: run this with INSTA_UPDATE=always"
+    );
+}
+
+#[test]
+fn operations_have_names_of_their_own() {
+    let document = serde_json::to_value(costflame_dashboards::api::document()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let mut names: Vec<_> = paths
+        .values()
+        .flat_map(|path| path.as_object().unwrap().values())
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
 }

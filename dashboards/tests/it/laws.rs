@@ -218,6 +218,37 @@ async fn check_summary(api: &Api, query: &str, expected: &Expected) {
     assert_eq!(amounts, expected.cost, "{query}");
 }
 
+/// Against the same filters over all time.
+async fn check_why(api: &Api, query: &str, filter: &Filter, oracle: &Oracle, expected: &Expected) {
+    let always = Filter {
+        from_us: 0,
+        to_us: START_US * 2,
+        ..filter.clone()
+    };
+    let range = "base_from=0&base_to=3590265600000";
+    let why = api.get(&format!("/why?{query}&{range}")).await;
+    let base = oracle.sums(&always);
+    for (side, expected) in [("now", expected), ("base", &base)] {
+        assert_eq!(sums(&why[side]), common(expected), "{side} {query}");
+        let models = why["models"].as_array().unwrap();
+        let added = models.iter().fold(Expected::default(), |added, model| {
+            let amounts = model[side]["amounts"].as_object().unwrap();
+            let amounts: i128 = amounts.values().map(usd).sum();
+            assert_eq!(amounts, usd(&model[side]["cost_usd"]), "{query}");
+            plus(&added, &sums(&model[side]))
+        });
+        assert_eq!(added, common(expected), "{side} {query}");
+    }
+    let steps = why["steps"].as_array().unwrap();
+    let amounts = steps.iter().map(|step| usd(&step["amount_usd"]));
+    let change = expected.cost - base.cost;
+    assert_eq!(
+        (amounts.sum(), usd(&why["change_usd"])),
+        (change, change),
+        "{query}"
+    );
+}
+
 async fn check_flamegraph(
     api: &Api,
     query: &str,
@@ -461,6 +492,7 @@ async fn all_figures_are_the_same_money() {
                     let filter = filter_of(&query);
                     let expected = oracle.sums(&filter);
                     check_summary(&api, &query, &expected).await;
+                    check_why(&api, &query, &filter, &oracle, &expected).await;
                     check_flamegraph(&api, &query, &oracle, &filter, &expected).await;
                     check_breakdown(&api, &query, by, &oracle, &filter, &expected).await;
                     check_series(&api, &query, by, &expected).await;

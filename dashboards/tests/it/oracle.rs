@@ -130,6 +130,8 @@ impl Oracle {
                         && !flags.iter().any(|flag| test.none.contains(flag))
                 }
                 Clause::Unpriced(test) => test.passes(&call.unpriced),
+                // The traffic has no content.
+                Clause::System(test) => test.passes(&None),
             })
     }
 

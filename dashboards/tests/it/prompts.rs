@@ -1,9 +1,12 @@
 //! What is said of prompts adds up to the summary, and repeats are never more than the calls.
 
 use costflame_pricing::{Usd, UsdSum};
+use costflame_profile::TraceId;
+use costflame_store::{LandingRow, Sent};
 use serde_json::Value;
 
 use super::{
+    golden::rows,
     support::both,
     traffic::{land_and_settle, traffic},
 };
@@ -50,6 +53,98 @@ async fn prompts_add_up() {
                 }
             }
         }
+    }
+}
+
+/// Calls of one place, equally long, each in a trace of its own: what they sent, by request and system prompt.
+fn asked(sent: &[(i64, i64)]) -> Vec<LandingRow> {
+    let call = rows().remove(2);
+    let calls = sent.iter().zip(1..).map(|((request, system), number)| {
+        let mut row = call.clone();
+        row.span.trace_id = TraceId([number; 16]);
+        row.span.parent_span_id = None;
+        row.span.call.as_mut().unwrap().response_id = None;
+        let known = |hash: i64| (hash != 0).then_some(hash);
+        row.sent = Sent {
+            request: known(*request),
+            system: known(*system),
+        };
+        row
+    });
+    calls.collect()
+}
+
+/// Fingerprint, calls, calls with content, identical ones, and at most so many of the others.
+fn figures(row: &Value) -> (Option<&str>, [u64; 4], bool) {
+    let numbers = [
+        &row["calls"],
+        &row["fingerprinted"],
+        &row["identical"]["calls"],
+        &row["repeats"]["calls"],
+    ];
+    (
+        row["fingerprint"].as_str(),
+        numbers.map(|number| number.as_u64().unwrap()),
+        row["varies"].as_bool().unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn what_was_sent_tells_identical_requests_and_prompts_without_a_name() {
+    let few = [
+        (1, 7),
+        (1, 7),
+        (1, 7),
+        (2, 7),
+        (2, 7),
+        (3, -8),
+        (0, 0),
+        (0, 0),
+        (4, 0),
+    ];
+    for api in both().await {
+        land_and_settle(&api.store, &asked(&few)).await;
+        let list = api.get(&format!("/prompts?{ALL}")).await;
+        let rows = list["prompts"].as_array().unwrap();
+        let mut found: Vec<_> = rows.iter().map(figures).collect();
+        found.sort_unstable();
+        assert_eq!(
+            found,
+            [
+                (None, [3, 1, 0, 1], false),
+                (Some("0000000000000007"), [5, 5, 3, 0], false),
+                (Some("fffffffffffffff8"), [1, 1, 0, 0], false),
+            ]
+        );
+        for (filter, calls) in [
+            ("=0000000000000007", 5),
+            ("!=fffffffffffffff8", 8),
+            ("=", 3),
+        ] {
+            let summary = api
+                .get(&format!("/summary?{ALL}&fingerprint{filter}"))
+                .await;
+            assert_eq!(
+                (&summary["calls"], &summary["traces"]),
+                (&calls.into(), &calls.into())
+            );
+        }
+        let waste = api.get(&format!("/waste?{ALL}")).await;
+        assert_eq!(waste["repeated"]["calls"], 0);
+    }
+    let many: Vec<(i64, i64)> = (0..30).map(|n| (n / 2 + 1, n / 2 + 1)).collect();
+    for api in both().await {
+        land_and_settle(&api.store, &asked(&many)).await;
+        let list = api.get(&format!("/prompts?{ALL}")).await;
+        assert_eq!(list["prompts"].as_array().unwrap().len(), 15);
+        let more: Vec<(i64, i64)> = (0..60).map(|n| (n / 2 + 1, n / 2 + 1)).collect();
+        land_and_settle(&api.store, &asked(&more)[30..]).await;
+        let list = api.get(&format!("/prompts?{ALL}")).await;
+        let rows = list["prompts"].as_array().unwrap();
+        assert_eq!(
+            rows.iter().map(figures).collect::<Vec<_>>(),
+            [(None, [60, 60, 30, 0], true)]
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use costflame_pricing::{Catalog, Flag, PriceRequest, TokenClass, Usage};
 use costflame_profile::{
     Attribution, Call, FrameKind, Role, Signal, Span, SpanId, SpanKind, Text, TraceId,
 };
-use costflame_store::{Due, LandingRow, MarkId, Store};
+use costflame_store::{Due, LandingRow, MarkId, Sent, Store};
 
 /// 2026-11-20T00:00:00Z.
 pub(crate) const START_US: i64 = 1_795_132_800_000_000;
@@ -244,6 +244,7 @@ fn landed(random: &mut Random, mut span: Span) -> LandingRow {
         received_us: START_US + DAYS * DAY_US,
         span,
         receipt,
+        sent: Sent::default(),
     }
 }
 

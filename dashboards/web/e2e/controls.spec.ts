@@ -14,7 +14,8 @@ import type {
 import { compact, duration, integer, money } from '../src/format.ts'
 import { parseUsd, sumUsd } from '../src/money.ts'
 import { valueName } from '../src/names.ts'
-import { expect, flame, plain, test, type Api } from './fixtures.ts'
+import { keyOf, repeatsOf } from '../src/pages/prompts/figures.ts'
+import { expect, flame, plain, SERVER, test, type Api } from './fixtures.ts'
 import type { Page } from '@playwright/test'
 
 const graph = (api: Api, extra: string) =>
@@ -134,15 +135,30 @@ test('lists prompts, and shows one in detail', async ({ page, api }) => {
   await expect(rows).toHaveCount(Math.min(50, list.prompts.length))
   await expect(rows.first()).toContainText(integer(list.prompts[0]!.calls))
 
-  await table.getByRole('button', { name: 'Repeats, at most' }).click()
-  const most = list.prompts.toSorted((a, b) => b.repeats.calls - a.repeats.calls)[0]!
-  await expect(rows.first()).toContainText(integer(most.repeats.calls))
+  await table.getByRole('button', { name: 'Repeats' }).click()
+  const most = Math.max(...list.prompts.map((p) => repeatsOf(p).most))
+  await expect(rows.first()).toContainText(integer(most))
   await rows.nth(1).click()
   await expect(page).toHaveURL(/pick=/)
   await expect(rows.nth(1)).toHaveAttribute('aria-current', 'true')
   await expect(page.getByRole('table', { name: 'Versions' }).locator('tbody tr')).not.toHaveCount(0)
   await rows.nth(1).press('ArrowDown')
   await expect(rows.nth(2)).toBeFocused()
+})
+
+test('tells identical requests and system prompts by their fingerprints', SERVER, async ({ page, api }) => {
+  const { prompts } = await api.get<PromptList>(`/prompts?limit=500&${api.range}`)
+  const mine = prompts.find((p) => p.fingerprint !== null && p.identical.calls > 0)!
+  expect(mine.fingerprinted).toBe(mine.calls)
+  await page.goto(`/prompts?${api.range}&pick=${encodeURIComponent(keyOf(mine))}`)
+  const row = page.getByRole('table', { name: 'Prompts' }).locator('tr[aria-current=true]')
+  await expect(row).toContainText(mine.fingerprint!.slice(0, 6))
+  await expect(row.locator('td').last()).toHaveText(integer(mine.identical.calls))
+  const content = prompts.reduce((n, p) => n + p.fingerprinted, 0)
+  await expect(page.locator('[data-figure=fingerprinted]')).toContainText(integer(content))
+  await page.getByRole('link', { name: 'Calls', exact: true }).click()
+  await expect(page).toHaveURL(new RegExp(`fingerprint=${mine.fingerprint}`))
+  await expect(page.locator('.page-head')).toContainText(integer(mine.calls))
 })
 
 test('says what was paid for nothing', async ({ page, api }) => {
@@ -175,8 +191,7 @@ test('lists calls, and loads more', async ({ page, api }) => {
   await expect(rows).toHaveCount(calls.length)
 })
 
-test('every export is a file with something in it', async ({ page, api, request }) => {
-  test.skip(!process.env.COSTFLAME_URL, 'the mock writes no files')
+test('every export is a file with something in it', SERVER, async ({ page, api, request }) => {
   for (const path of ['/', '/flamegraph', '/traces', '/calls', '/attribution', '/models']) {
     await page.goto(`${path}?${api.range}`)
     await page.getByRole('button', { name: 'Export' }).click()

@@ -1,8 +1,9 @@
-import type { Flamegraph, Summary } from '../src/api/types.ts'
+import type { Flamegraph, Summary, WhyChanged } from '../src/api/types.ts'
 import { differenceOf, culprit } from '../src/flame/difference.ts'
 import { buildTree, ROOT } from '../src/flame/tree.ts'
 import { integer, money, signedMoney } from '../src/format.ts'
-import { parseUsd } from '../src/money.ts'
+import { parseUsd, sumUsd } from '../src/money.ts'
+import { causeName } from '../src/pages/flamegraph/causes.ts'
 import { baseline } from '../src/range.ts'
 import { expect, flame, plain, test, type Api } from './fixtures.ts'
 
@@ -71,7 +72,17 @@ test('splits the change of a frame into its causes', async ({ page, api }) => {
   const ranges = halves(api)
   await page.goto(`/flamegraph?${ranges.page}&diff=1`)
   const why = page.getByRole('region', { name: /^Why .* changed$/ })
-  await expect(why.locator('li')).not.toHaveCount(0)
+  const tree = buildTree(await load(api, ranges))
+  const node = culprit(tree, differenceOf(tree)!)
+  const path = node === ROOT ? '' : `&path=${tree.frames[node]!.id}`
+  const { steps, change_usd } = await api.get<WhyChanged>(
+    `/why?${ranges.now}${path}&base_from=${ranges.base.from}&base_to=${ranges.base.to}`,
+  )
+  expect(sumUsd(steps.map((s) => s.amount_usd))).toBe(parseUsd(change_usd))
+  const bars = why.locator('li')
+  await expect(bars).toHaveCount(steps.length + 2)
+  for (const [i, step] of steps.entries())
+    await expect(bars.nth(i + 1)).toContainText(causeName(step.cause, parseUsd(step.amount_usd)))
   const perCall = page.getByRole('region', { name: 'Per call' })
   await expect(perCall).toContainText('Cached input')
   await page.getByRole('link', { name: 'Open its traces' }).click()

@@ -10,6 +10,9 @@ export interface Api {
   range: string
 }
 
+/** Details of a test that needs a running costflame: the mock writes no files and has no content. */
+export const SERVER = { tag: '@server' }
+
 interface Fixtures {
   api: Api
   /** Messages that a test expects on the console, because it breaks something on purpose. */

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { basename, extname } from 'node:path'
 
 import type { Flamegraph } from '../src/api/types.ts'
-import { expect, test } from './fixtures.ts'
+import { expect, SERVER, test } from './fixtures.ts'
 
 const APP = new URL('../node_modules/speedscope/dist/release/', import.meta.url)
 const TYPES: Record<string, string> = {
@@ -42,7 +42,7 @@ function ownCosts(graph: Flamegraph): [label: string, dollars: number][] {
 // Its pages ask for fonts and icons that are not there.
 test.use({ allowed: /./ })
 
-test('speedscope shows the same figures', async ({ page, api, request }) => {
+test('speedscope shows the same figures', SERVER, async ({ page, api, request }) => {
   const file = await request.get(`/api/v1/flamegraph/export?format=speedscope&${api.range}`)
   const graph = await api.get<Flamegraph>(`/flamegraph?max_nodes=50000&${api.range}`)
   const server = await serve(await file.body())

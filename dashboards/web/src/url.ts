@@ -90,6 +90,7 @@ export const FILTER_KEYS = [
   'counted',
   'flag',
   'unpriced',
+  'fingerprint',
 ] as const satisfies readonly FilterKey[]
 
 export const BY_KEYS = [

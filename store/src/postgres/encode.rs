@@ -99,6 +99,9 @@ fn call(row: &CallRow, out: &mut CopyBuffer) {
     out.optional(tags_json(row).as_deref(), CopyBuffer::jsonb);
     out.bytes(&row.receipt.catalog.0);
     out.packed(|bytes| packed::write_receipt(&row.receipt, bytes));
+    for hash in [row.sent.request, row.sent.system] {
+        out.optional(hash.as_ref(), |out, hash| out.i64(*hash));
+    }
 }
 
 /// Rows of `claims`.

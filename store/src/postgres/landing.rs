@@ -125,6 +125,9 @@ fn encode_span(row: &LandingRow, out: &mut CopyBuffer) {
         None => out.null(),
         Some(call) => out.packed(|bytes| packed::write_call(call, row.receipt.as_ref(), bytes)),
     }
+    for hash in [row.sent.request, row.sent.system] {
+        out.optional(hash.as_ref(), |out, hash| out.i64(*hash));
+    }
 }
 
 fn encode_marks(marks: &[NewMark]) -> Vec<u8> {

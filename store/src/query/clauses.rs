@@ -112,6 +112,12 @@ pub(crate) fn push_clauses(sql: &mut Sql, filter: &Filter, source: Source) {
                 };
                 push_text(sql, column, &codes(&test.any), &codes(&test.none));
             }
+            Clause::System(test) => {
+                let column = |sql: &mut Sql| {
+                    sql.push("f.sent_system");
+                };
+                push_text(sql, column, &test.any, &test.none);
+            }
         }
     }
 }

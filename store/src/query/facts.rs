@@ -15,7 +15,7 @@ use super::{
         Sums, Wanted, call_sums, read_call_sums, read_rollup_sums, rollup_columns, rollup_sums,
     },
 };
-use crate::StoreError;
+use crate::{ClassSet, StoreError};
 
 type Groups = HashMap<Group, Sums>;
 
@@ -130,13 +130,14 @@ async fn facts_of_calls(
     let mut groups = Groups::new();
     let mut sql = snapshot.sql("SELECT ");
     ask.push_group(&mut sql, Source::Calls);
-    let sums = call_sums(sql.dialect);
+    let sums = call_sums(sql.dialect, ClassSet::ALL);
     sql.push(&format!(", CASE WHEN f.why = 0 THEN 1 ELSE 0 END, {sums}"));
     push_calls(&mut sql, filter, ask);
     sql.push(" GROUP BY 1, 2, 3");
     let each = snapshot.each(sql, |row| {
         let counted = row.int(2)? == 1;
-        *groups.entry(ask.group(&row)?).or_default() += &read_call_sums(&row, 3, counted)?;
+        *groups.entry(ask.group(&row)?).or_default() +=
+            &read_call_sums(&row, 3, counted, ClassSet::ALL)?;
         Ok(true)
     });
     each.await?;

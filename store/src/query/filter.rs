@@ -95,6 +95,8 @@ pub enum Clause {
     Flag(OneOf<Option<Flag>>),
     /// Why there is no cost; `None` = there is one.
     Unpriced(OneOf<Option<Unpriced>>),
+    /// The fingerprint of the system prompt; `None` = it was not on the wire.
+    System(OneOf<Option<i64>>),
 }
 
 impl Clause {
@@ -104,7 +106,11 @@ impl Clause {
         match self {
             Self::Column(column, _) => column.in_series(),
             Self::Tool(_) | Self::Path(_) => true,
-            Self::Failed(_) | Self::Counted(_) | Self::Flag(_) | Self::Unpriced(_) => false,
+            Self::Failed(_)
+            | Self::Counted(_)
+            | Self::Flag(_)
+            | Self::Unpriced(_)
+            | Self::System(_) => false,
         }
     }
 

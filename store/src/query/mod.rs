@@ -5,6 +5,7 @@
 
 mod ask;
 mod breakdown;
+mod by_model;
 mod calls;
 mod clauses;
 mod count;
@@ -35,6 +36,7 @@ mod verdicts;
 
 pub use ask::Value;
 pub use breakdown::{Breakdown, breakdown};
+pub use by_model::{ByModel, by_model};
 pub use calls::{CallId, CallRecord, Why, calls, stand_ins};
 pub use count::{TraceCount, count_traces};
 pub use days::{DaySums, sums_by_day};

@@ -228,8 +228,9 @@ pub(crate) fn call_columns(dialect: Dialect, wanted: Wanted) -> String {
     columns.join(", ")
 }
 
-/// Sums over a group of calls that all count or all do not, for [`read_call_sums`].
-pub(crate) fn call_sums(dialect: Dialect) -> String {
+/// Sums over a group of calls that all count or all do not, for [`read_call_sums`] of the same classes: those that calls
+/// of the project have had are enough.
+pub(crate) fn call_sums(dialect: Dialect, classes: ClassSet) -> String {
     let tokens = TokenClass::ALL.map(|class| format!("f.tokens_{}", class.name()));
     let all_tokens = tokens
         .clone()
@@ -243,7 +244,11 @@ pub(crate) fn call_sums(dialect: Dialect) -> String {
         dialect.sum("f.end_us - f.start_us"),
         dialect.sum("f.cost"),
     ];
-    sums.extend(tokens.iter().map(|column| dialect.sum(column)));
+    let used = TokenClass::ALL
+        .into_iter()
+        .zip(&tokens)
+        .filter(|(class, _)| classes.contains(*class));
+    sums.extend(used.map(|(_, column)| dialect.sum(column)));
     sums.join(", ")
 }
 
@@ -251,7 +256,12 @@ pub(crate) fn call_sums(dialect: Dialect) -> String {
 const CALL_SUMS: usize = 6;
 
 /// Reads [`call_sums`] from a column on.
-pub(crate) fn read_call_sums(row: &Row, first: usize, counted: bool) -> Result<Sums, StoreError> {
+pub(crate) fn read_call_sums(
+    row: &Row,
+    first: usize,
+    counted: bool,
+    classes: ClassSet,
+) -> Result<Sums, StoreError> {
     let (calls, cost) = (row.count(first)?, UsdSum(row.sum(first + 5)?));
     if !counted {
         return Ok(Sums {
@@ -269,8 +279,11 @@ pub(crate) fn read_call_sums(row: &Row, first: usize, counted: bool) -> Result<S
         cost,
         ..Sums::default()
     };
-    for class in 0..TokenClass::ALL.len() {
-        sums.tokens[class] = row.sum(first + CALL_SUMS + class)?;
+    let used = TokenClass::ALL
+        .into_iter()
+        .filter(|class| classes.contains(*class));
+    for (column, class) in used.enumerate() {
+        sums.tokens[class as usize] = row.sum(first + CALL_SUMS + column)?;
     }
     Ok(sums)
 }

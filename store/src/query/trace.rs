@@ -108,6 +108,10 @@ pub(super) fn read_landed(row: &Row) -> Result<LandingRow, StoreError> {
         links: row.maybe_bytes(20)?.as_deref(),
         attribution: row.maybe_bytes(21)?.as_deref(),
         call: row.maybe_bytes(22)?.as_deref(),
+        sent: crate::Sent {
+            request: row.maybe_int(23)?,
+            system: row.maybe_int(24)?,
+        },
     }
     .read()
 }

@@ -14,7 +14,7 @@ use super::{
     sql::{Dialect, Sql},
     sums::{Sums, call_sums, read_call_sums},
 };
-use crate::{StoreError, landing::frame_kind};
+use crate::{ClassSet, StoreError, landing::frame_kind};
 
 /// What a list is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,7 +244,7 @@ async fn add_calls(
     }
     let mut sql =
         snapshot.sql("SELECT f.trace_id, f.path_id, CASE WHEN f.why = 0 THEN 1 ELSE 0 END, ");
-    sql.push(&call_sums(sql.dialect))
+    sql.push(&call_sums(sql.dialect, ClassSet::ALL))
         .push(" FROM calls f WHERE f.project_id = ")
         .bind(project);
     push_traces(
@@ -259,7 +259,7 @@ async fn add_calls(
             Ok((
                 TraceId(row.id(0)?),
                 PathId(row.id(1)?),
-                read_call_sums(row, 3, counted)?,
+                read_call_sums(row, 3, counted, ClassSet::ALL)?,
             ))
         })
         .await?;

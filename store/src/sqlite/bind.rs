@@ -73,6 +73,8 @@ pub(super) fn call(insert: Insert, row: &CallRow) -> Insert {
         .bind(packed::bytes(|out| {
             packed::write_receipt(&row.receipt, out)
         }))
+        .bind(row.sent.request)
+        .bind(row.sent.system)
 }
 
 /// A row of `claims`.

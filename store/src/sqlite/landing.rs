@@ -110,6 +110,8 @@ fn bind_span(insert: Insert, row: &LandingRow) -> Insert {
                     packed::bytes(|out| packed::write_call(call, row.receipt.as_ref(), out))
                 }),
         )
+        .bind(row.sent.request)
+        .bind(row.sent.system)
 }
 
 fn bind_mark(insert: Insert, mark: &NewMark) -> Insert {

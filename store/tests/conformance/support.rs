@@ -6,7 +6,9 @@ use costflame_pricing::{CatalogId, Receipt, TokenClass, Usage, Usd};
 use costflame_profile::{
     Attribution, Call, FrameKind, Role, Signal, Span, SpanId, SpanKind, TraceId,
 };
-use costflame_store::{Due, LandingRow, MarkId, Options, SettleReport, Store, TraceKey, testing};
+use costflame_store::{
+    Due, LandingRow, MarkId, Options, Sent, SettleReport, Store, TraceKey, testing,
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
@@ -135,6 +137,7 @@ pub(crate) fn plain(trace: u8, span: u8, parent: u8) -> LandingRow {
         received_us: NOON_US + 1_000_000,
         span,
         receipt: None,
+        sent: Sent::default(),
     }
 }
 

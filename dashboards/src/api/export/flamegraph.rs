@@ -38,7 +38,7 @@ const FORMATS: [(&str, Format); 4] = [
 
 /// The cost tree of a selection as a file: pprof (gzip) and speedscope hold every metric and show the one asked for
 /// first; folded stacks and SVG hold that one. Cost is in pico-dollars, in dollars for speedscope.
-#[utoipa::path(get, path = "/flamegraph/export", params(
+#[utoipa::path(get, path = "/flamegraph/export", operation_id = "export_flamegraph", params(
     FilterParams,
     ("format" = String, Query, description = "pprof, folded, speedscope or svg.", pattern = "^(pprof|folded|speedscope|svg)$"),
     ("metric" = Option<String>, Query, description = "cost (default), tokens, calls or duration.", pattern = "^(cost|tokens|calls|duration)$"),

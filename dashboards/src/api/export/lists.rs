@@ -56,7 +56,7 @@ struct ExportedCall {
 }
 
 /// Every call of a selection, counted or not, newest first, without a row limit.
-#[utoipa::path(get, path = "/calls/export", params(
+#[utoipa::path(get, path = "/calls/export", operation_id = "export_calls", params(
     FilterParams,
     ("format" = String, Query, description = "csv or jsonl.", pattern = "^(csv|jsonl)$"),
 ), responses(
@@ -132,7 +132,7 @@ async fn page_of_calls(
 }
 
 /// Every trace with a call of a selection, newest first, without a row limit.
-#[utoipa::path(get, path = "/traces/export", params(
+#[utoipa::path(get, path = "/traces/export", operation_id = "export_traces", params(
     FilterParams,
     ("format" = String, Query, description = "csv or jsonl.", pattern = "^(csv|jsonl)$"),
 ), responses(
@@ -182,7 +182,7 @@ pub(in crate::api) async fn traces(
 }
 
 /// Sums by every value of one dimension, largest cost first.
-#[utoipa::path(get, path = "/breakdown/export", params(
+#[utoipa::path(get, path = "/breakdown/export", operation_id = "export_breakdown", params(
     FilterParams,
     ("format" = String, Query, description = "csv or jsonl.", pattern = "^(csv|jsonl)$"),
     ("by" = inline(DimensionName), Query, description = "What to sum by.", example = "model"),

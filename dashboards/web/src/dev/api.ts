@@ -20,6 +20,7 @@ import { BadRequest, count, groupBy, instant, number, select, totalOf, valueOf }
 import { models } from './models.ts'
 import { prompts, waste } from './prompts.ts'
 import { callList, receipt, trace, traceList } from './traces.ts'
+import { why } from './why.ts'
 
 export class NotFound extends Error {}
 
@@ -40,6 +41,8 @@ export function answer(path: string, context: Context): unknown {
       return summary(context)
     case '/breakdown':
       return breakdown(context)
+    case '/why':
+      return why(select(context.data, context.query, context.now), baseOf(context) ?? [])
     case '/timeseries':
       return timeseries(context)
     case '/flamegraph':
@@ -77,6 +80,7 @@ function summary({ data, query, now }: Context): Summary {
   return {
     ...total.sums(),
     traces: new Set(counted.map((s) => s.trace)).size,
+    traces_exact: true,
     amounts: Object.fromEntries([...total.amounts].map(([key, pico]) => [key, printUsd(pico)])),
     pending: open
       ? { traces: 3, calls: 41, cost_usd_at_most: '0.84' }

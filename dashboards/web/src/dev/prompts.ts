@@ -67,6 +67,10 @@ export function prompts({ data, query, now }: Context): PromptList {
         ...totalOf(mine).sums(),
       })),
       trend: trend.map((mine) => totalOf(mine).sums()),
+      fingerprint: null,
+      fingerprinted: 0,
+      varies: false,
+      identical: { calls: 0, cost_usd: '0' },
       repeats: repeats(spans, () => ''),
     }
   })

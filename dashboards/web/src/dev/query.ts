@@ -14,7 +14,7 @@ export class BadRequest extends Error {
 }
 
 const KEYS = new Set(
-  'model provider service environment feature agent tool operation user session prompt path status counted flag unpriced'.split(
+  'model provider service environment feature agent tool operation user session prompt path status counted flag unpriced fingerprint'.split(
     ' ',
   ),
 )

@@ -25,6 +25,10 @@ const row = (patch: Partial<PromptRow>): PromptRow => ({
   models: [],
   trend: [],
   repeats: { calls: 0, cost_usd: '0' },
+  identical: { calls: 0, cost_usd: '0' },
+  fingerprint: null,
+  fingerprinted: 0,
+  varies: false,
   ...patch,
 })
 

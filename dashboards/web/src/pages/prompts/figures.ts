@@ -77,10 +77,33 @@ export function fullCaching(row: PromptRow, rates: PaidRates[]): Caching | null 
   return known ? { saved, partial } : null
 }
 
+const placeOf = (row: PromptRow) => row.path?.at(-1)?.id ?? ''
+
 /** What a row is chosen by. */
 export const keyOf = (row: PromptRow) =>
-  row.prompt === null ? `at ${row.path?.at(-1)?.id ?? ''}` : `${row.prompt}\n${row.version ?? ''}`
+  row.prompt === null ? `at ${placeOf(row)} ${row.fingerprint ?? ''}` : `${row.prompt}\n${row.version ?? ''}`
 
-/** Rows of the same name: its versions. */
+/** Rows of the same name, or system prompts sent from the same place: its versions. */
 export const versionsOf = (row: PromptRow, rows: PromptRow[]) =>
-  row.prompt === null ? [row] : rows.filter((r) => r.prompt === row.prompt)
+  rows.filter((r) =>
+    row.prompt === null ? r.prompt === null && placeOf(r) === placeOf(row) : r.prompt === row.prompt,
+  )
+
+export interface RepeatsOf {
+  /** Identical requests, and at most so many more among the calls whose content was not on the wire. */
+  most: number
+  /** False when `most` is an upper bound. */
+  exact: boolean
+  /** Pico-dollars of them, without the dearest of each. */
+  cost: bigint
+}
+
+/** Calls that sent what an earlier one sent. */
+export function repeatsOf(row: PromptRow): RepeatsOf {
+  const { identical, repeats } = row
+  return {
+    most: identical.calls + repeats.calls,
+    exact: repeats.calls === 0,
+    cost: parseUsd(identical.cost_usd) + parseUsd(repeats.cost_usd),
+  }
+}

@@ -1,0 +1,7 @@
+-- Hashes of what a call sent, where its content was on the wire: they tell identical requests apart from equally long
+-- ones, and prompts without a name by their system prompt. The content itself is not stored.
+ALTER TABLE landing ADD COLUMN sent_request INTEGER;
+ALTER TABLE landing ADD COLUMN sent_system INTEGER;
+ALTER TABLE calls ADD COLUMN sent_request INTEGER;
+ALTER TABLE calls ADD COLUMN sent_system INTEGER;
+ALTER TABLE sampled_calls ADD COLUMN sent_system INTEGER;
