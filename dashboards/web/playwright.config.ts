@@ -8,8 +8,9 @@ export default defineConfig({
   testDir: 'e2e',
   timeout: 60_000,
   expect: { timeout: 15_000 },
-  workers: 1,
+  workers: 2,
   forbidOnly: true,
+  grepInvert: url ? undefined : /@server/,
   reporter: [['list']],
   use: {
     baseURL: url ?? MOCK,

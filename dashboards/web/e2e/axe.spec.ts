@@ -14,7 +14,7 @@ interface Violation {
 }
 
 async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(source)
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(source)
   const found = await page.evaluate(async () => {
     const { axe } = window as unknown as {
       axe: { run: (options: object) => Promise<{ violations: Violation[] }> }
@@ -26,62 +26,66 @@ async function violations(page: Page): Promise<string[]> {
   )
 }
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  test.describe(colorScheme, () => {
-    test.use({ colorScheme })
+/** Every page in both themes; the one it was opened in comes first. */
+async function isClean(page: Page) {
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme })
+    await expect(page.locator('html')).toHaveAttribute('data-theme', colorScheme)
+    expect(await violations(page), colorScheme).toEqual([])
+  }
+  await page.emulateMedia({ colorScheme: 'dark' })
+}
 
-    test('overview', async ({ page, api }) => {
-      await page.goto(`/?${api.range}`)
-      await expect(page.getByRole('region', { name: 'Features' }).locator('tbody tr').first()).toBeVisible()
-      await page.waitForLoadState('networkidle')
-      expect(await violations(page)).toEqual([])
-      await page.getByRole('button', { name: 'Filter', exact: true }).click()
-      expect(await violations(page)).toEqual([])
-    })
+test('overview', async ({ page, api }) => {
+  await page.goto(`/?${api.range}`)
+  await expect(page.getByRole('region', { name: 'Features' }).locator('tbody tr').first()).toBeVisible()
+  await page.waitForLoadState('networkidle')
+  await isClean(page)
+  await page.getByRole('button', { name: 'Filter', exact: true }).click()
+  await isClean(page)
+})
 
-    test('flamegraph', async ({ page, api }) => {
-      await page.goto(`/flamegraph?${api.range}&q=a`)
-      await expect(flame(page)).toBeVisible()
-      await page.waitForLoadState('networkidle')
-      expect(await violations(page)).toEqual([])
-    })
+test('flamegraph', async ({ page, api }) => {
+  await page.goto(`/flamegraph?${api.range}&q=a`)
+  await expect(flame(page)).toBeVisible()
+  await page.waitForLoadState('networkidle')
+  await isClean(page)
+})
 
-    test('difference and sandwich', async ({ page, api }) => {
-      await page.goto(`/flamegraph?${api.range}&diff=1`)
-      await expect(page.locator('[data-figure=difference]')).toBeVisible()
-      await page.waitForLoadState('networkidle')
-      expect(await violations(page)).toEqual([])
-      await page.goto(`/flamegraph?${api.range}&show=sandwich&q=a`)
-      await expect(page.getByRole('region', { name: 'Callees' })).toBeVisible()
-      await page.waitForLoadState('networkidle')
-      expect(await violations(page)).toEqual([])
-    })
+test('difference and sandwich', async ({ page, api }) => {
+  await page.goto(`/flamegraph?${api.range}&diff=1`)
+  await expect(page.locator('[data-figure=difference]')).toBeVisible()
+  await page.waitForLoadState('networkidle')
+  await isClean(page)
+  await page.goto(`/flamegraph?${api.range}&show=sandwich&q=a`)
+  await expect(page.getByRole('region', { name: 'Callees' })).toBeVisible()
+  await page.waitForLoadState('networkidle')
+  await isClean(page)
+})
 
-    for (const path of [
-      '/attribution?dimension=model',
-      '/models?',
-      '/prompts?',
-      '/calls?',
-      '/live?',
-      '/health?',
-    ]) {
-      test(path, async ({ page, api }) => {
-        await page.goto(`${path}&${api.range}`)
-        await expect(page.getByRole('main').getByRole('heading', { level: 1 })).toBeVisible()
-        await expect(page.locator('main .table, main .none').first()).toBeVisible()
-        expect(await violations(page)).toEqual([])
-      })
-    }
-
-    test('traces and trace', async ({ page, api }) => {
-      const { traces } = await api.get<TraceList>(`/traces?sort=cost&order=desc&limit=1&${api.range}`)
-      await page.goto(`/traces?${api.range}`)
-      await expect(page.locator('tbody tr.link').first()).toBeVisible()
-      await page.waitForLoadState('networkidle')
-      expect(await violations(page)).toEqual([])
-      await page.goto(`/traces/${traces[0]!.trace_id}`)
-      await expect(page.locator('[data-figure=receipt-total]')).toBeVisible()
-      expect(await violations(page)).toEqual([])
-    })
+for (const path of [
+  '/attribution?dimension=model',
+  '/models?',
+  '/prompts?',
+  '/calls?',
+  '/live?',
+  '/health?',
+]) {
+  test(path, async ({ page, api }) => {
+    await page.goto(`${path}&${api.range}`)
+    await expect(page.getByRole('main').getByRole('heading', { level: 1 })).toBeVisible()
+    await expect(page.locator('main .table, main .none').first()).toBeVisible()
+    await isClean(page)
   })
 }
+
+test('traces and trace', async ({ page, api }) => {
+  const { traces } = await api.get<TraceList>(`/traces?sort=cost&order=desc&limit=1&${api.range}`)
+  await page.goto(`/traces?${api.range}`)
+  await expect(page.locator('tbody tr.link').first()).toBeVisible()
+  await page.waitForLoadState('networkidle')
+  await isClean(page)
+  await page.goto(`/traces/${traces[0]!.trace_id}`)
+  await expect(page.locator('[data-figure=receipt-total]')).toBeVisible()
+  await isClean(page)
+})
