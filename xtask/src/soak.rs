@@ -43,6 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return steady(options);
     }
     features::all()?;
+    clients()?;
     tools::ensure()?;
     crashes(options)?;
     upgrade(&options.before)?;
@@ -119,4 +120,14 @@ fn fuzz(options: &Options) -> Result<()> {
         "fuzz",
     ];
     run::run(cargo(&fuzz).env("FUZZ_INPUTS", options.inputs.to_string()))
+}
+
+/// Clients of models whose dependencies would cost every build minutes, in a workspace of their own.
+fn clients() -> Result<()> {
+    let test = ["test", "--locked", "--manifest-path"];
+    run::run(
+        cargo(&test)
+            .arg("instrumentation/clients/Cargo.toml")
+            .args(["--target-dir", "target/clients"]),
+    )
 }
