@@ -22,7 +22,7 @@ pub struct Normal {
 /// `hint` is what the dialect knows of the emitter: [`Accounting::Spec`] (parts are inside, unless
 /// the numbers prove otherwise), [`Accounting::EmitterInclusive`],
 /// [`Accounting::EmitterExclusive`], or [`Accounting::Disjoint`] (see [`ReportedUsage`]).
-/// `provider` is the provider name as reported; Google and xAI leave reasoning out of their output.
+/// `provider` is the provider name as reported; Google leaves reasoning out of its output, of others the total tells.
 ///
 /// A part that exceeds its whole is cut down to it and [`Flag::Clamped`] is set.
 #[must_use]
@@ -178,32 +178,19 @@ impl Counts {
     /// the tokens of tool prompts, which are input: when the emitter knows the reasoning, anything
     /// else that is missing is not reasoning.
     fn left_out(&self, missing: u64, provider: Option<&str>) -> u64 {
-        match provider.map(Vendor::of) {
-            Some(Vendor::Google) if self.reasoning == 0 || missing == self.reasoning => missing,
-            Some(Vendor::XAi) if missing == self.reasoning => missing,
-            _ => 0,
-        }
-    }
-}
-
-enum Vendor {
-    Google,
-    XAi,
-    Other,
-}
-
-impl Vendor {
-    fn of(provider: &str) -> Self {
-        let provider = provider.to_ascii_lowercase();
-        let has = |names: &[&str]| names.iter().any(|name| provider.contains(name));
-        if has(&["google", "gemini", "vertex", "gcp."]) {
-            Self::Google
-        } else if has(&["xai", "x_ai", "x-ai", "x.ai", "grok"]) {
-            Self::XAi
+        let unsaid = self.reasoning == 0 && provider.is_some_and(is_google);
+        if unsaid || missing == self.reasoning {
+            missing
         } else {
-            Self::Other
+            0
         }
     }
+}
+
+fn is_google(provider: &str) -> bool {
+    let provider = provider.to_ascii_lowercase();
+    let names = ["google", "gemini", "vertex", "gcp."];
+    names.iter().any(|name| provider.contains(name))
 }
 
 /// A whole from which parts are taken, each at most what is left.

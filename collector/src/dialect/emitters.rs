@@ -126,7 +126,7 @@ pub fn matches(pattern: &str, scope: &str) -> bool {
     }
 }
 
-fn contains_ignore_case(text: &str, word: &str) -> bool {
+pub(super) fn contains_ignore_case(text: &str, word: &str) -> bool {
     text.as_bytes()
         .windows(word.len())
         .any(|window| window.eq_ignore_ascii_case(word.as_bytes()))

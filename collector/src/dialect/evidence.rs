@@ -6,7 +6,7 @@ use costflame_pricing::{Accounting, Counter, Flag, Flags, ReportedUsage, Usd};
 use costflame_profile::{FrameKind, Role};
 
 use super::{
-    emitters,
+    emitters::{self, contains_ignore_case},
     slots::{Slot, Slots},
     usage_object::{self, Shape, UsageObject},
 };
@@ -154,16 +154,24 @@ impl Operation {
         }
     }
 
+    /// What a library's own kind of a span says; `None` if it does not tell.
+    pub(super) fn of_kind(kind: &str) -> Option<Self> {
+        if kind.eq_ignore_ascii_case("model") {
+            return Some(Self::Model);
+        }
+        Some(Self::guessed(kind)).filter(|operation| *operation != Self::Unknown)
+    }
+
     /// Names outside the conventions, by the words in them.
     fn guessed(name: &str) -> Self {
-        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        let has = |words: &[&str]| words.iter().any(|word| contains_ignore_case(name, word));
         if has(&["memory", "retriev", "fetch"]) {
             Self::Other
         } else if has(&["tool"]) {
             Self::Tool
         } else if has(&["agent"]) {
             Self::Agent
-        } else if has(&["workflow", "chain", "graph", "task", "cycle"]) {
+        } else if has(&["workflow", "chain", "graph", "task", "cycle", "flow"]) {
             Self::Workflow
         } else if has(&[
             "chat", "complet", "embed", "generat", "response", "llm", "rerank", "transcri",
@@ -266,7 +274,10 @@ impl<'a> Evidence<'_, 'a> {
             output: count(Slot::Output),
             total: count(Slot::Total),
             cache_read: count(Slot::CacheRead),
-            cache_write: count(Slot::CacheWrite),
+            cache_write: count(Slot::CacheWrite).or_else(|| {
+                let short = count(Slot::CacheWrite5m)?;
+                Some(short.saturating_add(count(Slot::CacheWrite1h).unwrap_or(0)))
+            }),
             cache_write_1h: count(Slot::CacheWrite1h),
             reasoning: count(Slot::Reasoning),
             audio_in: count(Slot::AudioIn),
@@ -296,6 +307,7 @@ impl<'a> Evidence<'_, 'a> {
     pub(super) fn judge(&self, mut call: ModelCall<'a>) -> Recognised<'a> {
         let text = |slot| self.slots.text(slot);
         let operation = call.operation.map(Operation::named);
+        let operation = operation.or_else(|| Operation::of_kind(text(Slot::LibraryKind)?));
         match operation {
             Some(Operation::Model) => self.call_if_any(call),
             Some(Operation::Agent) => {

@@ -305,6 +305,148 @@ fn gateways_and_exporters() {
 }
 
 #[test]
+fn kinds_of_libraries_without_operations() {
+    let with = |kind, value| {
+        [
+            (kind, Str(value)),
+            ("gen_ai.system", Str("openai")),
+            ("gen_ai.request.model", Str("gpt-4o")),
+            ("gen_ai.usage.input_tokens", Int(10)),
+            ("gen_ai.usage.output_tokens", Int(5)),
+        ]
+    };
+    for (kind, value, read_as) in [
+        ("lmnr.span.type", "LLM", "call openai input=10 output=5"),
+        (
+            "mastra.span.type",
+            "model_generation",
+            "call openai input=10 output=5",
+        ),
+        (
+            "mastra.span.type",
+            "agent_run",
+            "aggregate openai input=10 output=5",
+        ),
+        (
+            "gen_ai.span.kind",
+            "CHAIN",
+            "aggregate openai input=10 output=5",
+        ),
+        ("gen_ai.span.kind", "RETRIEVER", "plain"),
+        (
+            "langwatch.span.type",
+            "llm",
+            "call openai input=10 output=5",
+        ),
+        ("agentops.span.kind", "tool", "plain"),
+        (
+            "agentops.span.kind",
+            "session",
+            "call openai input=10 output=5",
+        ),
+        (
+            "honeyhive_event_type",
+            "model",
+            "call openai input=10 output=5",
+        ),
+        (
+            "honeyhive_event_type",
+            "chain",
+            "aggregate openai input=10 output=5",
+        ),
+    ] {
+        assert_eq!(
+            read("x", "x", &with(kind, value)),
+            read_as,
+            "{kind}={value}"
+        );
+    }
+    // Without usage a kind still tells a call that failed.
+    let failed = with("lmnr.span.type", "LLM");
+    assert_eq!(read("x", "x", &failed[..3]), "call  ");
+}
+
+#[test]
+fn frameworks_that_tell_usage_in_what_they_return() {
+    let genkit = [
+        ("genkit:type", Str("action")),
+        ("genkit:metadata:subtype", Str("model")),
+        ("genkit:name", Str("googleai/gemini-2.5-flash")),
+        (
+            "genkit:output",
+            Str(
+                r#"{"message":{"role":"model","content":[{"text":"hi"}]},"finishReason":"stop","usage":{"inputTokens":100,"outputTokens":20,"totalTokens":127,"thoughtsTokens":7,"cachedContentTokens":30}}"#,
+            ),
+        ),
+    ];
+    assert_eq!(
+        read("genkit-tracer", "googleai/gemini-2.5-flash", &genkit),
+        "call google input=70 cache_read=30 output=20 reasoning=7"
+    );
+    let mut generate = genkit;
+    generate[1].1 = Str("util");
+    assert_eq!(read("genkit-tracer", "generate", &generate), "plain");
+    let crew = [
+        ("gen_ai.provider.name", Str("crewai")),
+        ("gen_ai.operation.name", Str("invoke_agent")),
+        (
+            "crewai.crew.usage_metrics",
+            Str(
+                "{'total_tokens': 2854, 'prompt_tokens': 2693, 'cached_prompt_tokens': 2560, 'completion_tokens': 161, 'reasoning_tokens': 0}",
+            ),
+        ),
+    ];
+    assert_eq!(
+        read(
+            "opentelemetry.instrumentation.crewai",
+            "crewai.workflow",
+            &crew
+        ),
+        "aggregate  input=133 cache_read=2560 output=161"
+    );
+}
+
+#[test]
+fn what_only_looks_like_usage_is_none() {
+    for attributes in [
+        vec![("auth.token.count", Int(3)), ("model", Str("x"))],
+        vec![("token.count", Int(3))],
+        vec![
+            ("rate_limit.tokens.remaining", Int(90_000)),
+            ("model", Str("gpt-4o")),
+        ],
+        vec![
+            ("ratelimit.tokens", Int(5)),
+            ("ratelimit.token_bucket.capacity", Int(50)),
+        ],
+        vec![
+            ("gen_ai.request.max_tokens", Int(4_096)),
+            ("llm.max_tokens", Int(9)),
+        ],
+        vec![
+            ("csrf.input_token_id", Int(4)),
+            ("oauth.refresh_token_expires_in", Int(3_600)),
+        ],
+        vec![
+            ("lexer.tokens", Int(400)),
+            ("parser.token_position", Int(7)),
+        ],
+        vec![
+            ("output", Int(7)),
+            ("input", Int(8)),
+            ("usage", Double(0.75)),
+            ("model", Str("sedan")),
+        ],
+        vec![
+            ("usage", Str("{\"cpu\": 3, \"memory\": 99}")),
+            ("model", Str("m5.large")),
+        ],
+    ] {
+        assert_eq!(read("shop", "work", &attributes), "plain", "{attributes:?}");
+    }
+}
+
+#[test]
 fn strange_names_and_numbers() {
     let cohere = [
         ("gen_ai.system", Str("Cohere")),

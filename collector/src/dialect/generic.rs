@@ -8,8 +8,8 @@ use super::{
     evidence::{self, Evidence, Operation, Recognised},
     guess,
     slots::Slot::{
-        self, CacheRead, CacheWrite, Input, Metadata, Model, Output, ProviderHint, Reasoning,
-        RequestModel, ResponseId, ResponseModel, ResponseTier, Total, UsageObject,
+        self, CacheRead, CacheWrite, Input, LibraryKind, Metadata, Model, Output, ProviderHint,
+        Reasoning, RequestModel, ResponseId, ResponseModel, ResponseTier, Total, UsageObject,
     },
     usage_object,
 };
@@ -102,6 +102,12 @@ pub(super) const DIALECT: Dialect = Dialect {
         ("modelId", Model),
         ("model", Model),
         ("llm.response.id", ResponseId),
+        ("lmnr.span.type", LibraryKind),
+        ("mastra.span.type", LibraryKind),
+        ("gen_ai.span.kind", LibraryKind),
+        ("langwatch.span.type", LibraryKind),
+        ("agentops.span.kind", LibraryKind),
+        ("honeyhive_event_type", LibraryKind),
         ("llm.vendor", ProviderHint),
         ("provider", ProviderHint),
         ("service_tier", ResponseTier),
@@ -124,10 +130,11 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
     if call.request_model.is_none() && call.response_model.is_none() {
         call.request_model = guess::model(evidence.span.attributes);
     }
-    let kind = match call
-        .operation
-        .or(Some(evidence.span.name))
-        .map(Operation::named)
+    let named = call.operation.map(Operation::named);
+    let kind = || Operation::of_kind(evidence.slots.text(LibraryKind)?);
+    let kind = match named
+        .or_else(kind)
+        .or_else(|| Some(Operation::named(evidence.span.name)))
     {
         Some(Operation::Agent) => FrameKind::Agent,
         Some(Operation::Workflow) => FrameKind::Workflow,

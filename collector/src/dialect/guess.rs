@@ -1,9 +1,35 @@
 //! Keys of libraries that nobody here has seen: the words in them say what they count.
 //!
-//! Only keys with `token` in them are looked at, and only where no key of a table says how many tokens went in or out.
+//! Only keys with `token` in them are looked at. Where a key of a table says how many tokens went in or out, only those of
+//! the name spaces of usage are believed: they say which part of it was cached, reasoning or audio.
 
 use super::slots::Slot;
 use crate::decode::{Attributes, Value};
+
+/// Name spaces in which nothing but the usage of the call itself is told.
+const OF_USAGE: &[&str] = &[
+    "gen_ai.usage.",
+    "llm.usage.",
+    "llm.token_count.",
+    "llm.token_usage.",
+    "ai.usage.",
+];
+
+/// True for keys of which the name space alone says that they tell usage of the call.
+pub(super) fn is_of_usage(key: &str) -> bool {
+    OF_USAGE.iter().any(|space| key.starts_with(space))
+}
+
+/// True when a key that no table names tells the cost of the call in USD: `gen_ai.cost.total_usd`, `llm.usage.cost`.
+pub(super) fn is_cost(key: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "gen", "ai", "llm", "usage", "response", "cost", "costs", "total", "usd", "amount",
+    ];
+    let is_one_of = |word: &str, known: &[&str]| known.iter().any(|k| k.eq_ignore_ascii_case(word));
+    (key.starts_with("gen_ai.") || key.starts_with("llm."))
+        && words(key).any(|word| is_one_of(word, &["cost", "costs"]))
+        && words(key).all(|word| is_one_of(word, WORDS))
+}
 
 /// What a key that no table names counts, if it counts tokens of one call.
 pub(super) fn slot(key: &str) -> Option<Slot> {
@@ -66,7 +92,13 @@ struct Said {
     answered: bool,
     cache: bool,
     written: bool,
+    ephemeral: bool,
+    one_hour: bool,
+    five_minutes: bool,
     reasoning: bool,
+    audio: bool,
+    image: bool,
+    video: bool,
     total: bool,
 }
 
@@ -115,13 +147,12 @@ impl Said {
             "uncached",
             "miss",
             "text",
-            "audio",
-            "image",
-            "video",
             "prediction",
             "threshold",
             "saved",
             "details",
+            "tool",
+            "tools",
         ];
         type Mark = fn(&mut Said) -> &mut bool;
         const WORDS: &[(&str, Mark)] = &[
@@ -139,12 +170,26 @@ impl Said {
             ("response", |said| &mut said.answered),
             ("cache", |said| &mut said.cache),
             ("cached", |said| &mut said.cache),
+            ("ephemeral", |said| &mut said.ephemeral),
             ("write", |said| &mut said.written),
             ("creation", |said| &mut said.written),
+            ("create", |said| &mut said.written),
+            ("created", |said| &mut said.written),
             ("written", |said| &mut said.written),
+            ("writes", |said| &mut said.written),
+            ("store", |said| &mut said.written),
+            ("stored", |said| &mut said.written),
+            ("1h", |said| &mut said.one_hour),
+            ("1hr", |said| &mut said.one_hour),
+            ("5m", |said| &mut said.five_minutes),
+            ("5min", |said| &mut said.five_minutes),
             ("reasoning", |said| &mut said.reasoning),
             ("thinking", |said| &mut said.reasoning),
             ("thoughts", |said| &mut said.reasoning),
+            ("thought", |said| &mut said.reasoning),
+            ("audio", |said| &mut said.audio),
+            ("image", |said| &mut said.image),
+            ("video", |said| &mut said.video),
             ("total", |said| &mut said.total),
         ];
         let is = |known: &str| known.eq_ignore_ascii_case(word);
@@ -158,13 +203,18 @@ impl Said {
     }
 
     fn slot(&self) -> Option<Slot> {
-        if self.cache {
-            let slot = if self.written {
-                Slot::CacheWrite
-            } else {
-                Slot::CacheRead
-            };
-            return Some(slot);
+        if self.audio || self.image || self.video {
+            return self.modality();
+        }
+        if self.cache || self.ephemeral {
+            // Anthropic's word for tokens written to the cache, by their lifetime.
+            let written = self.written || self.ephemeral;
+            return Some(match (written, self.one_hour, self.five_minutes) {
+                (true, true, _) => Slot::CacheWrite1h,
+                (true, _, true) => Slot::CacheWrite5m,
+                (true, ..) => Slot::CacheWrite,
+                (false, ..) => Slot::CacheRead,
+            });
         }
         if self.reasoning {
             return Some(Slot::Reasoning);
@@ -180,6 +230,23 @@ impl Said {
                 (false, true) => Some(Slot::Output),
                 _ => None,
             },
+        }
+    }
+
+    /// A modality of which the key says whether it went in or out.
+    fn modality(&self) -> Option<Slot> {
+        if self.reasoning || self.written || self.total {
+            return None;
+        }
+        match (self.input, self.output) {
+            (true, false) if self.cache => self.audio.then_some(Slot::CacheReadAudio),
+            (true, false) if self.audio => Some(Slot::AudioIn),
+            (true, false) if self.image => Some(Slot::ImageIn),
+            (true, false) => Some(Slot::VideoIn),
+            (false, true) if self.cache => None,
+            (false, true) if self.audio => Some(Slot::AudioOut),
+            (false, true) if self.image => Some(Slot::ImageOut),
+            _ => None,
         }
     }
 }
@@ -213,11 +280,44 @@ mod tests {
             ("x.prompt_tokens_per_second", None),
             ("x.access_token", None),
             ("x.text_input_tokens", None),
+            ("x.cache_create_input_tokens", Some(Slot::CacheWrite)),
+            (
+                "x.cache_creation.ephemeral_1h_input_tokens",
+                Some(Slot::CacheWrite1h),
+            ),
+            ("x.audio_input_tokens", Some(Slot::AudioIn)),
+            ("x.output_tokens.audio", Some(Slot::AudioOut)),
+            ("x.cached_image_tokens", None),
+            ("x.audio_tokens", None),
             ("gen_ai.aggregated_usage.input_tokens", None),
             ("x.prompt_cache_miss_tokens", None),
             ("kafka.topic", None),
         ] {
             assert_eq!(slot(key), said, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_cost_in_dollars_is_told_from_its_parts_and_from_other_currencies() {
+        for key in [
+            "gen_ai.cost",
+            "gen_ai.cost.total_usd",
+            "gen_ai.usage.total_cost",
+            "llm.usage.cost",
+            "llm.cost.usd",
+        ] {
+            assert!(is_cost(key), "{key}");
+        }
+        for key in [
+            "gen_ai.cost.input",
+            "gen_ai.usage.output_cost",
+            "gen_ai.cost.eur",
+            "gen_ai.cost_micros",
+            "llm.cost_savings",
+            "shipping.cost",
+            "gen_ai.usage.total_tokens",
+        ] {
+            assert!(!is_cost(key), "{key}");
         }
     }
 
@@ -253,6 +353,24 @@ mod tests {
         ];
         let call = judge("lib", "chat", &attributes).call.unwrap();
         assert_eq!(call.reported.cache_read, None);
+        assert!(!call.flags.contains(Flag::Generic));
+        // Unless it is told in a name space of usage.
+        let attributes = [
+            attributes[0],
+            attributes[1],
+            ("gen_ai.usage.output_tokens", Int(10)),
+            ("gen_ai.usage.cache_create_input_tokens", Int(20)),
+            ("gen_ai.usage.input_tokens.cached_read", Int(30)),
+            ("gen_ai.usage.thinking_tokens", Int(4)),
+            ("gen_ai.usage.cost_usd", Value::Double(0.25)),
+        ];
+        let call = judge("lib", "chat", &attributes).call.unwrap();
+        let said = call.reported;
+        assert_eq!(
+            (said.cache_read, said.cache_write, said.reasoning),
+            (Some(30), Some(20), Some(4))
+        );
+        assert_eq!(call.reported_cost.map(|cost| cost.0), Some(250_000_000_000));
         assert!(!call.flags.contains(Flag::Generic));
         let lonely = [("x.total_tokens", Int(7)), ("x.model", Str("gpt-4o"))];
         assert_eq!(judge("lib", "index", &lonely).role, Role::Plain);

@@ -22,6 +22,7 @@ mod claude_code;
 mod codex;
 mod gemini_cli;
 mod generic;
+mod genkit;
 mod google_adk;
 mod guess;
 mod haystack;
@@ -87,6 +88,7 @@ pub static DIALECTS: &[Dialect] = &[
     strands::DIALECT,
     google_adk::DIALECT,
     haystack::DIALECT,
+    genkit::DIALECT,
     langsmith::DIALECT,
     openinference::DIALECT,
     openllmetry::DIALECT,

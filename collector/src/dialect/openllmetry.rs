@@ -6,8 +6,8 @@ use costflame_profile::FrameKind;
 
 use super::{
     Dialect,
-    evidence::{Evidence, Recognised},
-    slots::Slot::{self, ProviderHint, Reasoning, ServerAddress, Total},
+    evidence::{self, Evidence, Recognised},
+    slots::Slot::{self, ProviderHint, Reasoning, ServerAddress, Total, UsageObject},
 };
 
 const KIND: &str = "traceloop.span.kind";
@@ -24,12 +24,14 @@ pub(super) const DIALECT: Dialect = Dialect {
         REQUEST_TYPE,
         "llm.usage.total_tokens",
         "gen_ai.openai.api_base",
+        "crewai.crew.usage_metrics",
     ],
     keys: &[
         ("llm.usage.total_tokens", Total),
         ("llm.usage.reasoning_tokens", Reasoning),
         ("gen_ai.openai.api_base", ServerAddress),
         ("traceloop.association.properties.ls_provider", ProviderHint),
+        ("crewai.crew.usage_metrics", UsageObject),
     ],
     read,
 };
@@ -50,6 +52,9 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
         _ => {}
     }
     let mut call = evidence.model_call();
+    if let Some(usage) = evidence::usage_object(evidence.slots, UsageObject) {
+        evidence::complete(&mut call, &usage);
+    }
     if evidence.scope.name == BEDROCK {
         call.cut_vendor = call
             .request_model

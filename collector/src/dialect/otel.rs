@@ -4,9 +4,10 @@ use super::{
     Dialect,
     evidence::{Evidence, Recognised},
     slots::Slot::{
-        AudioIn, AudioOut, CacheRead, CacheReadAudio, CacheWrite, CacheWrite1h, ImageIn, ImageOut,
-        Input, Operation, Output, Processing, Provider, Reasoning, RequestModel, RequestTier,
-        ResponseId, ResponseModel, ResponseTier, ServerAddress, System, Total, VideoIn,
+        AudioIn, AudioOut, CacheRead, CacheReadAudio, CacheWrite, CacheWrite1h, CacheWrite5m,
+        ImageIn, ImageOut, Input, Operation, Output, Processing, Provider, Reasoning, RequestModel,
+        RequestTier, ResponseId, ResponseModel, ResponseTier, ServerAddress, System, Total,
+        VideoIn,
     },
 };
 
@@ -61,6 +62,10 @@ pub(super) const DIALECT: Dialect = Dialect {
         (
             "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
             CacheWrite1h,
+        ),
+        (
+            "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+            CacheWrite5m,
         ),
         ("gen_ai.usage.reasoning.output_tokens", Reasoning),
         ("gen_ai.usage.reasoning_tokens", Reasoning),

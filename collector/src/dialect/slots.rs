@@ -26,6 +26,8 @@ pub enum Slot {
     CacheWrite,
     /// Those of them that live one hour.
     CacheWrite1h,
+    /// Those of them that live five minutes.
+    CacheWrite5m,
     /// Reasoning tokens.
     Reasoning,
     /// Audio input tokens.
@@ -138,9 +140,11 @@ impl Slot {
     }
 }
 
-/// The rank of an empty slot, and that of a value under a key that no table names.
+/// The rank of an empty slot, and those of a value under a key that no table names: its words alone say what it counts,
+/// or its name space, too.
 const NO_RANK: u16 = u16::MAX;
 const GUESSED: u16 = u16::MAX - 1;
+const OF_USAGE: u16 = u16::MAX - 2;
 
 /// A key of a dialect's table and what it says.
 pub type Key = (&'static str, Slot);
@@ -192,22 +196,37 @@ impl<'a> Slots<'a> {
 
     /// Keeps what a key seems to count until it is known whether a table says better.
     fn guess(&mut self, key: &str, value: Value<'a>) {
-        let Some(slot) = guess::slot(key) else { return };
-        let is_free = self.ranks[slot as usize] == NO_RANK;
-        if is_free && value.as_u64_count().number().is_some() {
-            (self.ranks[slot as usize], self.values[slot as usize]) = (GUESSED, value);
+        let Some(slot) = guess::slot(key) else {
+            if guess::is_cost(key) && self.ranks[Slot::ReportedCost as usize] == NO_RANK {
+                self.keep(Slot::ReportedCost, OF_USAGE, value);
+            }
+            return;
+        };
+        let rank = if guess::is_of_usage(key) {
+            OF_USAGE
+        } else {
+            GUESSED
+        };
+        if rank < self.ranks[slot as usize] && value.as_u64_count().number().is_some() {
+            self.keep(slot, rank, value);
             self.guessed = true;
         }
     }
 
-    /// Where a table says what went in or out, nothing is guessed; else what is guessed must be that.
+    fn keep(&mut self, slot: Slot, rank: u16, value: Value<'a>) {
+        (self.ranks[slot as usize], self.values[slot as usize]) = (rank, value);
+    }
+
+    /// Where a table says what went in or out, only its parts are guessed, in the name spaces of usage; else what is
+    /// guessed must be that.
     fn weigh_guesses(&mut self) {
         if !self.guessed {
             return;
         }
         let rank = |slot: Slot| self.ranks[slot as usize];
         let sides = [rank(Slot::Input), rank(Slot::Output)];
-        self.guessed = sides.iter().all(|rank| *rank >= GUESSED) && sides.contains(&GUESSED);
+        self.guessed =
+            sides.iter().all(|rank| *rank >= OF_USAGE) && sides.iter().any(|rank| *rank != NO_RANK);
         if self.guessed {
             self.genai = true;
             return;

@@ -4,7 +4,11 @@
 
 use costflame_pricing::{Counter, ReportedUsage};
 
-use super::scan::{Leaf, MAX_TEXT, Path, scan_map, scan_text};
+use super::{
+    guess,
+    scan::{Leaf, MAX_TEXT, Path, scan_map, scan_text},
+    slots::Slot,
+};
 use crate::decode::Value;
 
 /// Places that are looked at for an object outside the structure.
@@ -252,6 +256,22 @@ fn part<'u>(
         "audio_tokens" | "audio" if is_part_of_output(parent) => &mut said.audio_out,
         "image_tokens" | "image" if is_part_of_input(parent) => &mut said.image_in,
         "image_tokens" | "image" if is_part_of_output(parent) => &mut said.image_out,
+        _ => return guessed_part(said, key),
+    })
+}
+
+/// What a key in nobody's spelling says of the parts; input and output have to be named as they are known.
+fn guessed_part<'u>(said: &'u mut ReportedUsage, key: &str) -> Option<&'u mut Option<u64>> {
+    Some(match guess::slot(key)? {
+        Slot::CacheRead => &mut said.cache_read,
+        Slot::CacheWrite => &mut said.cache_write,
+        Slot::CacheWrite1h => &mut said.cache_write_1h,
+        Slot::Reasoning => &mut said.reasoning,
+        Slot::AudioIn => &mut said.audio_in,
+        Slot::AudioOut => &mut said.audio_out,
+        Slot::ImageIn => &mut said.image_in,
+        Slot::ImageOut => &mut said.image_out,
+        Slot::VideoIn => &mut said.video_in,
         _ => return None,
     })
 }
@@ -339,6 +359,21 @@ mod tests {
             [Some(7), Some(3), Some(2), None, Some(0)]
         );
         assert_eq!(langfuse.shape, Shape::Disjoint);
+    }
+
+    #[test]
+    fn parts_in_a_spelling_of_nobody_are_read() {
+        let genkit = read(
+            r#"{"inputTokens": 100, "outputTokens": 20, "totalTokens": 135, "thoughtsTokens": 15,
+                "cachedContentTokens": 60, "inputCharacters": 12, "toolUsePromptTokens": 3}"#,
+        );
+        assert_eq!(
+            numbers(&genkit),
+            [Some(100), Some(20), Some(60), None, Some(15)]
+        );
+        let crew =
+            read("total_tokens=120 prompt_tokens=100 cached_prompt_tokens=60 completion_tokens=20");
+        assert_eq!(numbers(&crew), [Some(100), Some(20), Some(60), None, None]);
     }
 
     #[test]

@@ -183,7 +183,7 @@ fn google_leaves_thoughts_out_of_the_output() {
 }
 
 #[test]
-fn xai_adds_reasoning_only_when_the_total_says_so() {
+fn reasoning_is_beside_the_output_when_the_total_says_so() {
     let reported = ReportedUsage {
         input: Some(100),
         output: Some(20),
@@ -191,11 +191,13 @@ fn xai_adds_reasoning_only_when_the_total_says_so() {
         total: Some(135),
         ..ReportedUsage::default()
     };
-    let raw = read(reported, Accounting::Spec, "x_ai");
-    assert_eq!(
-        classes(&raw),
-        [("input", 100), ("output", 20), ("reasoning", 15)]
-    );
+    for provider in ["x_ai", "openrouter", "a gateway"] {
+        let raw = read(reported, Accounting::Spec, provider);
+        assert_eq!(
+            classes(&raw),
+            [("input", 100), ("output", 20), ("reasoning", 15)]
+        );
+    }
     let folded = read(
         ReportedUsage {
             total: Some(120),
