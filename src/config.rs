@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use axum::http::HeaderName;
 use clap::{Args, Command, ValueEnum};
-use costflame_collector::{forward::ForwardTable, size::parse_size};
+use costflame_collector::{forward::ForwardTable, listen::TlsFiles, size::parse_size};
 use costflame_pricing::CountedCost;
 use costflame_store::FEWEST_CALL_DAYS;
 
@@ -66,7 +66,19 @@ pub(crate) struct ServeConfig {
     #[arg(long, env = "COSTFLAME_AUTH_HEADER", value_name = "NAME")]
     pub(crate) auth_header: Option<HeaderName>,
 
-    /// Listen on other addresses than loopback: something in front encrypts, and lets in only who may
+    /// Certificate (PEM, with those between it and its authority) of all three listeners, which then speak TLS alone; read anew when it changes
+    #[arg(long, env = "COSTFLAME_TLS_CERTIFICATE", value_name = "FILE")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+
+    /// The private key of `tls_certificate` (PEM)
+    #[arg(long, env = "COSTFLAME_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Authorities (PEM), one of which has to have signed the certificate of whoever sends OTLP
+    #[arg(long, env = "COSTFLAME_TLS_CLIENT_CA", value_name = "FILE")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+
+    /// Listen on other addresses than loopback without TLS or keys: something in front encrypts, and lets in only who may
     #[arg(long, env = "COSTFLAME_BEHIND_PROXY", value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub(crate) behind_proxy: bool,
 
@@ -123,6 +135,15 @@ pub(crate) struct ServeConfig {
         default_value = "100000"
     )]
     pub(crate) max_spans_per_request: usize,
+
+    /// Open connections of each listener; beyond it, those without a request make room
+    #[arg(
+        long,
+        env = "COSTFLAME_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value = "1024"
+    )]
+    pub(crate) max_connections: usize,
 
     /// Prices of your own above the built-in catalog: a TOML file of `[[override]]` entries, see docs/prices.md
     #[arg(long, env = "COSTFLAME_PRICE_OVERRIDES", value_name = "FILE")]
@@ -240,18 +261,8 @@ impl ServeConfig {
                 scheme_of(&self.database_url)
             );
         }
-        for (key, address) in [
-            ("otlp_grpc_addr", self.otlp_grpc_addr),
-            ("otlp_http_addr", self.otlp_http_addr),
-            ("http_addr", self.http_addr),
-        ] {
-            if !self.behind_proxy && !address.ip().is_loopback() {
-                bail!(
-                    "{key}: {address} can be reached from elsewhere, and costflame does not encrypt; \
-                     listen on 127.0.0.1, or set behind_proxy where something in front does, and asks who it is"
-                );
-            }
-        }
+        self.validate_tls()?;
+        self.validate_addresses()?;
         if self.max_in_flight_bytes < self.max_request_bytes {
             bail!(
                 "max_in_flight_bytes must be at least max_request_bytes, or the largest request could never be received"
@@ -268,7 +279,59 @@ impl ServeConfig {
         if self.max_spans_per_request == 0 {
             bail!("max_spans_per_request must be at least 1");
         }
+        if self.max_connections == 0 {
+            bail!("max_connections must be at least 1");
+        }
         Ok(())
+    }
+
+    fn validate_tls(&self) -> Result<()> {
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(_), None) => bail!("tls_key is missing: tls_certificate is of no use without"),
+            (None, Some(_)) => bail!("tls_certificate is missing: tls_key is of no use without"),
+            (None, None) if self.tls_client_ca.is_some() => {
+                bail!(
+                    "tls_client_ca needs tls_certificate and tls_key: without TLS nobody shows a certificate"
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Who can be reached from elsewhere encrypts and asks who it is, or says that something in front does.
+    fn validate_addresses(&self) -> Result<()> {
+        let asks_senders = self.auth_required || self.tls_client_ca.is_some();
+        for (key, address, asks) in [
+            ("otlp_grpc_addr", self.otlp_grpc_addr, asks_senders),
+            ("otlp_http_addr", self.otlp_http_addr, asks_senders),
+            ("http_addr", self.http_addr, self.auth_required),
+        ] {
+            if self.behind_proxy || address.ip().is_loopback() {
+                continue;
+            }
+            if self.tls_certificate.is_none() {
+                bail!(
+                    "{key}: {address} can be reached from elsewhere, and nothing is encrypted there; set tls_certificate \
+                     and tls_key, listen on 127.0.0.1, or set behind_proxy where something in front does both"
+                );
+            }
+            if !asks {
+                bail!(
+                    "{key}: {address} can be reached from elsewhere, and nobody is asked who it is there; set auth_required, \
+                     listen on 127.0.0.1, or set behind_proxy where something in front asks"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of the listeners' TLS, if they speak it.
+    pub(crate) fn tls_files(&self) -> Option<TlsFiles> {
+        Some(TlsFiles {
+            certificate: self.tls_certificate.clone()?,
+            key: self.tls_key.clone()?,
+            client_authorities: self.tls_client_ca.clone(),
+        })
     }
 }
 

@@ -10,20 +10,28 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use axum::http::{
+    Request, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
 use clap::{Args, ValueEnum};
 use futures::{StreamExt, stream};
+use http_body_util::Full;
 use indicatif::{ProgressBar, ProgressStyle};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
-use reqwest::{Client, StatusCode, header::CONTENT_TYPE};
 
 use progress::Progress;
 use records::{Record, Records};
+
+use crate::https::{HttpClient, Trust};
 
 /// Requests on their way at once.
 const IN_FLIGHT: usize = 8;
 /// Answered requests after which the progress is written down.
 const REMEMBER_EVERY: usize = 64;
+/// Longest answer of a receiver, in bytes; as OTLP recommends.
+const MOST_BYTES: usize = 4 << 20;
 /// Attempts for one request; with growing pauses they span about a minute.
 const ATTEMPTS: u32 = 9;
 
@@ -46,6 +54,9 @@ pub(crate) struct ImportConfig {
         hide_env_values = true
     )]
     api_key: Option<String>,
+
+    #[command(flatten)]
+    trust: Trust,
 
     /// What protobuf files hold; JSON says so itself
     #[arg(long, value_name = "SIGNAL", default_value = "traces")]
@@ -101,10 +112,7 @@ pub(crate) fn run(config: &ImportConfig) -> Result<()> {
 }
 
 async fn import(config: &ImportConfig) -> Result<Outcome> {
-    let client = Client::builder()
-        .timeout(Duration::from_secs(60))
-        .build()
-        .context("cannot make an HTTP client")?;
+    let client = HttpClient::new(&config.endpoint, &config.trust)?;
     let mut progress = if config.restart {
         Progress::default()
     } else {
@@ -120,7 +128,7 @@ async fn import(config: &ImportConfig) -> Result<Outcome> {
 async fn import_file(
     config: &ImportConfig,
     path: &Path,
-    client: &Client,
+    client: &HttpClient,
     progress: &mut Progress,
     outcome: &mut Outcome,
 ) -> Result<()> {
@@ -171,7 +179,7 @@ fn progress_bar(file: &File, path: &Path) -> Result<ProgressBar> {
 
 /// Sends one record until it is accepted or refused for good. The outer error ends the import.
 async fn send(
-    client: &Client,
+    client: &HttpClient,
     config: &ImportConfig,
     record: &Record,
 ) -> Result<Result<(), String>> {
@@ -193,25 +201,23 @@ async fn send(
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        let mut request = client
-            .post(&url)
-            .header(CONTENT_TYPE, content_type)
-            .body(record.body.clone());
+        let mut request = Request::post(&url).header(CONTENT_TYPE, content_type);
         if let Some(key) = &config.api_key {
-            request = request.bearer_auth(key);
+            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
         }
-        match request.send().await {
+        let request = request
+            .body(Full::from(record.body.clone()))
+            .with_context(|| format!("`{endpoint}` is no address"))?;
+        match client.send(request, MOST_BYTES).await {
             Ok(answer) if answer.status().is_success() => {
-                let body = answer.bytes().await.unwrap_or_default();
-                return Ok(rejected(&body, record.json).map_or(Ok(()), Err));
+                return Ok(rejected(answer.body(), record.json).map_or(Ok(()), Err));
             }
             Ok(answer) if !is_retryable(answer.status()) => {
-                let status = answer.status();
-                let text = answer.text().await.unwrap_or_default();
-                return Ok(Err(format!("{status} {}", text.trim())));
+                let text = String::from_utf8_lossy(answer.body());
+                return Ok(Err(format!("{} {}", answer.status(), text.trim())));
             }
             Ok(answer) => last = answer.status().to_string(),
-            Err(error) => last = error.to_string(),
+            Err(error) => last = format!("{error:#}"),
         }
     }
     bail!(

@@ -5,6 +5,7 @@ mod config;
 mod db;
 mod demo;
 mod figures;
+mod https;
 mod import;
 mod key;
 mod log;

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 use api::{Api, Query};
 
+use crate::https::Trust;
+
 /// A week.
 const USUAL: Duration = Duration::from_secs(7 * 86_400);
 
@@ -40,6 +42,9 @@ struct Question {
         hide_env_values = true
     )]
     api_key: Option<String>,
+
+    #[command(flatten)]
+    trust: Trust,
 
     /// How far back, ending now: `24h`, `7d`, `4weeks`
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with_all = ["from", "to"])]
@@ -68,7 +73,7 @@ struct Question {
 
 impl Question {
     fn api(&self) -> Result<Api> {
-        Api::new(&self.url, self.api_key.clone())
+        Api::new(&self.url, self.api_key.clone(), &self.trust)
     }
 }
 

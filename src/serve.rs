@@ -8,6 +8,7 @@ use costflame_collector::{
     decode::Limits,
     forward::{self, Destination, Forwarder},
     health::{self, Health},
+    listen::{self, ListenConfig, Port, Tls, TlsFiles},
     receive::ReceiverConfig,
     service::{Collector, Listeners},
     settle::{SettleConfig, SettleMetrics, SettleTimes, Settler},
@@ -56,6 +57,7 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         .iter()
         .map(|to| (to.name.clone(), to.max_bytes))
         .collect();
+    let tls = Encryption::open(config)?;
     let signals = Signals::listen()?;
     let shutdown = CancellationToken::new();
     let mut registry = Registry::with_prefix("costflame");
@@ -112,19 +114,27 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         registry,
         gate,
     }));
-    print_banner(config, grpc_addr, http_addr, api_addr);
-
     let answering = tokio::spawn({
-        let ended = ended.clone();
-        async move {
-            axum::serve(api, pages)
-                .with_graceful_shutdown(ended.cancelled_owned())
-                .await
-        }
+        let port = Port {
+            name: "http",
+            listener: api,
+            tls: tls.pages.clone(),
+        };
+        let (metrics, ended) = (collector.listen_metrics(), ended.clone());
+        let config = listen_config(config);
+        async move { listen::serve(port, pages, &config, &metrics, ended).await }
     });
+    let senders = tls.senders.clone();
+    tls.follow()?;
     tokio::spawn(signals.wait(shutdown.clone()));
     tokio::spawn(prices.follow(shutdown.clone())?);
-    collector.serve(Listeners { grpc, http }, shutdown).await;
+    print_banner(config, grpc_addr, http_addr, api_addr);
+    let listeners = Listeners {
+        grpc,
+        http,
+        tls: senders,
+    };
+    collector.serve(listeners, shutdown).await;
     // What is not settled yet is settled by the next start, or by another collector.
     settled.cancel();
     settling.await.context("the settler ended badly")?;
@@ -133,10 +143,7 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     forwarding.await.context("forwarding ended badly")?;
     // Readiness and metrics are answered until the last span is committed.
     ended.cancel();
-    answering
-        .await
-        .context("the API ended badly")?
-        .context("the API ended badly")?;
+    answering.await.context("the API ended badly")?;
     tracing::info!("everything received is committed; good bye");
     Ok(())
 }
@@ -183,6 +190,56 @@ async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {
     bound.with_context(|| format!("cannot listen on {address} (setting {key})"))
 }
 
+/// What the listeners show to whom connects.
+struct Encryption {
+    /// Of whoever sends OTLP a certificate may be asked.
+    senders: Option<Arc<Tls>>,
+    /// Of whoever asks the API none is.
+    pages: Option<Arc<Tls>>,
+}
+
+impl Encryption {
+    fn open(config: &ServeConfig) -> Result<Self> {
+        let Some(files) = config.tls_files() else {
+            return Ok(Self {
+                senders: None,
+                pages: None,
+            });
+        };
+        let open = |files| Tls::open(files).context("cannot speak TLS (settings tls_…)");
+        let pages = open(TlsFiles {
+            client_authorities: None,
+            ..files.clone()
+        })?;
+        let senders = match files.client_authorities {
+            Some(_) => open(files)?,
+            None => Arc::clone(&pages),
+        };
+        Ok(Self {
+            senders: Some(senders),
+            pages: Some(pages),
+        })
+    }
+
+    /// Takes over new files as they come, and on SIGHUP.
+    fn follow(self) -> Result<()> {
+        let mut all: Vec<_> = self.senders.into_iter().chain(self.pages).collect();
+        all.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        if !all.is_empty() {
+            let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+            tokio::spawn(listen::follow(all, hangup));
+        }
+        Ok(())
+    }
+}
+
+fn listen_config(config: &ServeConfig) -> ListenConfig {
+    ListenConfig {
+        max_connections: config.max_connections,
+        ..ListenConfig::default()
+    }
+}
+
 fn store_options(config: &ServeConfig) -> Options {
     Options {
         direct_url: config.database_direct_url.clone(),
@@ -197,6 +254,7 @@ fn receiver_config(config: &ServeConfig) -> ReceiverConfig {
         max_request_bytes: config.max_request_bytes,
         max_inflight_bytes: config.max_in_flight_bytes,
         max_spans_per_request: config.max_spans_per_request,
+        listen: listen_config(config),
         ..ReceiverConfig::default()
     };
     receiver.commit.committers = config.committers();
@@ -260,16 +318,21 @@ const KEY_HINT: &str = "  export OTEL_EXPORTER_OTLP_HEADERS=\"authorization=Bear
 fn print_banner(config: &ServeConfig, grpc: SocketAddr, http: SocketAddr, api: SocketAddr) {
     println!(
         "costflame {version} is ready\n\
-         \x20 OTLP/gRPC   http://{grpc}\n\
-         \x20 OTLP/HTTP   http://{http}\n\
-         \x20 UI and API  http://{api}\n\
+         \x20 OTLP/gRPC   {scheme}://{grpc}\n\
+         \x20 OTLP/HTTP   {scheme}://{http}\n\
+         \x20 UI and API  {scheme}://{api}\n\
          \x20 database    {database}\n\
          \n\
          Set in the application to be profiled:\n\
          \x20 export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n\
          {key}\
-         \x20 export OTEL_EXPORTER_OTLP_ENDPOINT=http://{http}",
+         \x20 export OTEL_EXPORTER_OTLP_ENDPOINT={scheme}://{http}",
         version = env!("CARGO_PKG_VERSION"),
+        scheme = if config.tls_certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        },
         database = config.shown_database(),
         key = if config.auth_required { KEY_HINT } else { "" },
     );

@@ -170,6 +170,50 @@ fn an_address_that_others_reach_is_refused_unless_something_in_front_guards_it()
 }
 
 #[test]
+fn with_tls_and_keys_others_may_reach_it() {
+    let folder = folder();
+    let with = |place: usize, more: &[&str]| {
+        let mut args = FREE.to_vec();
+        args[place] = "0.0.0.0:0";
+        args.extend(more);
+        let err = serve_fails(folder.path(), &args);
+        assert_eq!(err.trim().lines().count(), 1, "{err}");
+        err
+    };
+    let (otlp, api) = (3, 5);
+    let tls = ["--tls-certificate", "c.pem", "--tls-key", "k.pem"];
+    let err = with(api, &tls);
+    assert!(
+        err.contains("http_addr") && err.contains("auth_required"),
+        "{err}"
+    );
+    let ca = [&tls[..], &["--tls-client-ca", "ca.pem"]].concat();
+    assert!(
+        with(api, &ca).contains("auth_required"),
+        "it asks senders alone"
+    );
+    let err = with(otlp, &["--auth-required"]);
+    assert!(err.contains("tls_certificate"), "{err}");
+    // Let through, it fails at the files that are not there.
+    for (place, more) in [(api, [&tls[..], &["--auth-required"]].concat()), (otlp, ca)] {
+        let err = with(place, &more);
+        assert!(err.contains("c.pem") && err.contains("tls_"), "{err}");
+    }
+    for (half, missing) in [
+        (&tls[..2], "tls_key"),
+        (&tls[2..], "tls_certificate"),
+        (&["--tls-client-ca", "ca.pem"], "tls_certificate"),
+    ] {
+        assert!(with(otlp, half).contains(missing), "{half:?}");
+    }
+    std::fs::write(folder.path().join("c.pem"), "no certificate").expect("writable");
+    std::fs::write(folder.path().join("k.pem"), "no key").expect("writable");
+    let args = [&FREE[..], &tls].concat();
+    let err = serve_fails(folder.path(), &args);
+    assert!(err.contains("c.pem: it holds no certificate"), "{err}");
+}
+
+#[test]
 fn an_unreachable_database_is_one_sentence() {
     let folder = folder();
     let Addresses { grpc: closed, .. } = Addresses::free();

@@ -13,6 +13,7 @@ use tonic_health::ServingStatus;
 use crate::{
     commit::{self, Committer, Landing},
     forward::Outgoing,
+    listen::{self, ListenMetrics, Port, Tls},
     metrics::{Levels, Metrics},
     receive::{self, Receiver, ReceiverConfig},
 };
@@ -24,6 +25,8 @@ pub struct Listeners {
     pub grpc: TcpListener,
     /// OTLP/HTTP, 4318 by convention.
     pub http: TcpListener,
+    /// What both show to whom connects; without, they do not encrypt.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// The receiver, ready to serve.
@@ -33,6 +36,7 @@ pub struct Collector {
     committing: JoinHandle<()>,
     commits: Arc<commit::Gate>,
     gate: Gate,
+    listening: ListenMetrics,
 }
 
 impl Collector {
@@ -47,6 +51,7 @@ impl Collector {
         registry: &mut Registry,
     ) -> Self {
         let metrics = Arc::new(Metrics::new(registry));
+        let listening = ListenMetrics::new(registry);
         let (committer, committing) = Committer::start(store, &config, metrics.clone());
         let (queue, commits) = (committer.room().clone(), committer.gate().clone());
         let receiver = Arc::new(Receiver::new(
@@ -64,6 +69,7 @@ impl Collector {
             committing,
             commits,
             gate: Gate::open(),
+            listening,
         }
     }
 
@@ -79,6 +85,12 @@ impl Collector {
         Self { gate, ..self }
     }
 
+    /// What its ports count, for another port beside them.
+    #[must_use]
+    pub fn listen_metrics(&self) -> ListenMetrics {
+        self.listening.clone()
+    }
+
     /// Serves until `shutdown` is cancelled; then stops accepting, lets requests in progress finish
     /// and be answered, and returns when everything taken is committed.
     pub async fn serve(self, listeners: Listeners, shutdown: CancellationToken) {
@@ -88,7 +100,14 @@ impl Collector {
             committing,
             gate,
             commits: _,
+            listening,
         } = self;
+        let Listeners { grpc, http, tls } = listeners;
+        let port = |name, listener| Port {
+            name,
+            listener,
+            tls: tls.clone(),
+        };
         let (mut health, service) = tonic_health::server::health_reporter();
         let router = receive::router(&receiver, &gate, service);
         drop(receiver);
@@ -101,8 +120,20 @@ impl Collector {
             health.clear_service_status("").await;
         };
         let (grpc_cut, http_cut, ()) = tokio::join!(
-            receive::serve(listeners.grpc, router.clone(), &config, shutdown.clone()),
-            receive::serve(listeners.http, router, &config, shutdown.clone()),
+            listen::serve(
+                port("otlp_grpc", grpc),
+                router.clone(),
+                &config.listen,
+                &listening,
+                shutdown.clone()
+            ),
+            listen::serve(
+                port("otlp_http", http),
+                router,
+                &config.listen,
+                &listening,
+                shutdown.clone()
+            ),
             not_serving,
         );
         if grpc_cut + http_cut > 0 {

@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Rig, attribute, body, gzip, request, span, start, text, until, zstd};
-use costflame_collector::{CommitConfig, ReceiverConfig};
+use costflame_collector::{CommitConfig, ReceiverConfig, listen::ListenConfig};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceResponse,
     common::v1::{AnyValue, ArrayValue, any_value::Value},
@@ -192,13 +192,16 @@ async fn without_room_a_request_waits_and_is_then_refused_with_a_delay() {
     let rig = start(config).await;
     let mut hog = TcpStream::connect(rig.http).await.unwrap();
     let head = format!(
-        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {}\r\n\r\n0",
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {}\r\n\r\n",
         1 << 20
     );
     hog.write_all(head.as_bytes()).await.unwrap();
-    until(|| rig.metric("costflame_inflight_bytes") > 0).await;
+    hog.write_all(&vec![0; (1 << 20) - 1]).await.unwrap();
+    // All that is not kept for small requests.
+    until(|| rig.metric("costflame_inflight_bytes") == (1 << 20) / 8 * 7).await;
 
-    let refused = send(&rig, "identity", body(&["a"])).await;
+    let large = request((0..1000).map(|index| span(index, "step")).collect()).encode_to_vec();
+    let refused = send(&rig, "identity", large.clone()).await;
     assert_eq!(
         (refused.status().as_u16(), &refused.headers()["retry-after"]),
         (503, &"1".parse().unwrap())
@@ -207,10 +210,11 @@ async fn without_room_a_request_waits_and_is_then_refused_with_a_delay() {
         rig.metric("costflame_requests_refused_total{reason=\"no_memory\"}"),
         1
     );
+    assert_eq!(send(&rig, "identity", body(&["a"])).await.status(), 200);
 
     drop(hog);
     until(|| rig.metric("costflame_inflight_bytes") == 0).await;
-    assert_eq!(send(&rig, "identity", body(&["a"])).await.status(), 200);
+    assert_eq!(send(&rig, "identity", large).await.status(), 200);
 }
 
 #[tokio::test]
@@ -260,8 +264,12 @@ async fn a_sender_that_stalls_is_refused_with_a_delay() {
 
 #[tokio::test]
 async fn a_silent_connection_is_closed() {
-    let config = ReceiverConfig {
+    let listen = ListenConfig {
         header_timeout: Duration::from_millis(50),
+        ..ListenConfig::default()
+    };
+    let config = ReceiverConfig {
+        listen,
         ..ReceiverConfig::default()
     };
     let rig = start(config).await;
@@ -274,14 +282,32 @@ async fn a_silent_connection_is_closed() {
     }
 }
 
+fn only_so_many_connections(max_connections: usize) -> ReceiverConfig {
+    let listen = ListenConfig {
+        max_connections,
+        ..ListenConfig::default()
+    };
+    ReceiverConfig {
+        listen,
+        ..ReceiverConfig::default()
+    }
+}
+
+/// Begins a request and does not go on.
+async fn begin_request(rig: &Rig) -> TcpStream {
+    let mut stream = TcpStream::connect(rig.http).await.unwrap();
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-length: 100\r\n\r\nabc"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
 #[tokio::test]
 async fn a_connection_over_the_bound_waits_for_its_turn() {
-    let config = ReceiverConfig {
-        max_connections: 1,
-        ..ReceiverConfig::default()
-    };
-    let rig = start(config).await;
-    let first = TcpStream::connect(rig.http).await.unwrap();
+    let rig = start(only_so_many_connections(1)).await;
+    let first = begin_request(&rig).await;
+    until(|| rig.metric("costflame_inflight_bytes") > 0).await;
     let second = tokio::spawn({
         let request = Client::new()
             .post(rig.url("/v1/traces"))
@@ -292,4 +318,84 @@ async fn a_connection_over_the_bound_waits_for_its_turn() {
     assert!(!second.is_finished());
     drop(first);
     assert_eq!(second.await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn connections_without_a_request_make_room() {
+    let rig = start(only_so_many_connections(3)).await;
+    let working = begin_request(&rig).await;
+    until(|| rig.metric("costflame_inflight_bytes") > 0).await;
+    // One that never said a word, and one that has had its answer.
+    let mut silent = TcpStream::connect(rig.http).await.unwrap();
+    let known = Client::new();
+    let post = async |client: &Client| {
+        let request = client
+            .post(rig.url("/v1/traces"))
+            .header("content-type", PROTOBUF);
+        request.body(body(&["a"])).send().await.unwrap().status()
+    };
+    assert_eq!(post(&known).await, 200);
+    let others = [(); 3].map(|()| Client::new());
+    for other in &others {
+        assert_eq!(post(other).await, 200);
+    }
+    assert_eq!(silent.read(&mut [0]).await.unwrap_or(0), 0, "closed");
+    let made_room = "costflame_connections_made_room_total{port=\"otlp_http\"}";
+    assert!(rig.metric(made_room) >= 3);
+    assert_eq!(post(&known).await, 200, "it connects again");
+    assert!(
+        rig.metric("costflame_inflight_bytes") > 0,
+        "who works stays"
+    );
+    drop(working);
+}
+
+/// One of each kind that misbehaves, many times over: silent, slow, promising much, huge, deaf to every answer.
+async fn misbehave(rig: &Rig, habit: usize) -> Option<TcpStream> {
+    let mut stream = TcpStream::connect(rig.http).await.ok()?;
+    let head = |length: usize| {
+        format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n\r\n"
+        )
+    };
+    let (head, body) = match habit % 5 {
+        0 => (String::new(), Vec::new()),
+        1 => (head(100), vec![0x1f]),
+        2 => (head(1 << 20), vec![0x1f; 100]),
+        3 => (head(1 << 20), vec![0x1f; 200 << 10]),
+        _ => {
+            let body = gzip(&body(&["deaf"]));
+            (head(body.len()), body)
+        }
+    };
+    stream.write_all(head.as_bytes()).await.ok()?;
+    // As much of it as is taken at once.
+    let _ = tokio::time::timeout(Duration::from_millis(20), stream.write_all(&body)).await;
+    Some(stream)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_behaves_is_served_beside_a_crowd_that_does_not() {
+    let config = ReceiverConfig {
+        max_inflight_bytes: 2 << 20,
+        max_request_bytes: 1 << 20,
+        ..only_so_many_connections(100)
+    };
+    let rig = start(config).await;
+    // Half as many again as there are places, a third of which would fill the memory several times over.
+    let crowd = futures::future::join_all((0..150).map(|habit| misbehave(&rig, habit))).await;
+    for number in 0..20 {
+        let answer = send(&rig, "gzip", gzip(&body(&["good"]))).await;
+        assert_eq!(answer.status(), 200, "request {number}");
+    }
+    assert!(rig.metric("costflame_inflight_bytes") <= 2 << 20);
+    assert!(rig.metric("costflame_connections{port=\"otlp_http\"}") <= 101);
+    drop(crowd);
+    let good = rig
+        .ledger
+        .names()
+        .iter()
+        .filter(|name| *name == "good")
+        .count();
+    assert_eq!(good, 20);
 }

@@ -8,7 +8,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use common::{body, request, span, start, until};
 use costflame_access::Gate;
-use costflame_collector::{ReceiverConfig, health};
+use costflame_collector::{ReceiverConfig, health, listen::ListenConfig};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use reqwest::Client;
 use tokio::{
@@ -51,8 +51,12 @@ async fn requests_in_progress_are_committed_and_answered() {
 
 #[tokio::test]
 async fn a_sender_that_never_finishes_does_not_hold_up_the_end() {
-    let config = ReceiverConfig {
+    let listen = ListenConfig {
         drain_timeout: Duration::from_millis(50),
+        ..ListenConfig::default()
+    };
+    let config = ReceiverConfig {
+        listen,
         ..ReceiverConfig::default()
     };
     let rig = start(config).await;

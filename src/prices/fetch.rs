@@ -1,72 +1,31 @@
 //! One file over HTTP or HTTPS, with the certificates that this system trusts.
 
-use std::{sync::Arc, time::Duration};
-
 use anyhow::{Context, Result, bail};
-use axum::{
-    body::{Body, Bytes},
-    http::{Request, Uri, header},
-};
-use http_body_util::{BodyExt as _, Limited};
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use rustls::{ClientConfig, RootCertStore};
+use axum::http::{Request, Uri, header};
+use http_body_util::Full;
 
-/// How long the whole file may take.
-const LONGEST: Duration = Duration::from_secs(60);
+use crate::https::{Bytes, HttpClient, Trust};
 
 /// The body of an answer that is a success and not longer than `most` bytes. Redirects are not followed: what is asked
 /// for is what is read.
 pub(super) async fn fetch(url: &str, most: usize) -> Result<Bytes> {
     let uri: Uri = url.parse().context("it is no URL")?;
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls(uri.scheme_str() == Some("https"))?)
-        .https_or_http()
-        .enable_all_versions()
-        .build();
-    let client = Client::builder(TokioExecutor::new()).build(connector);
     let request = Request::get(uri)
         .header(
             header::USER_AGENT,
             concat!("costflame/", env!("CARGO_PKG_VERSION")),
         )
-        .body(Body::empty())?;
-    let answered = async {
-        let answer = client.request(request).await?;
-        let status = answer.status();
-        if let Some(place) = answer.headers().get(header::LOCATION) {
-            bail!("it is at {}", String::from_utf8_lossy(place.as_bytes()));
-        }
-        if !status.is_success() {
-            bail!("the answer is {status}");
-        }
-        match Limited::new(answer.into_body(), most).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) => bail!(
-                "the answer broke off, or is larger than {} MiB: {error}",
-                most >> 20
-            ),
-        }
-    };
-    tokio::time::timeout(LONGEST, answered)
-        .await
-        .context("no answer within a minute")?
-}
-
-fn tls(is_needed: bool) -> Result<ClientConfig> {
-    let mut trusted = RootCertStore::empty();
-    if is_needed {
-        let system = rustls_native_certs::load_native_certs();
-        trusted.add_parsable_certificates(system.certs);
-        if trusted.is_empty() {
-            bail!("this system has no trusted certificates; fetch the file by other means");
-        }
+        .body(Full::default())?;
+    let client = HttpClient::new(url, &Trust::default())?;
+    let answer = client.send(request, most).await?;
+    let status = answer.status();
+    if let Some(place) = answer.headers().get(header::LOCATION) {
+        bail!("it is at {}", String::from_utf8_lossy(place.as_bytes()));
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(trusted)
-        .with_no_client_auth())
+    if !status.is_success() {
+        bail!("the answer is {status}");
+    }
+    Ok(answer.into_body())
 }
 
 #[cfg(test)]

@@ -1,8 +1,14 @@
 //! Asking a running costflame.
 
 use anyhow::{Context, Result, bail};
-use reqwest::{Client, Url};
+use axum::http::{Request, header::AUTHORIZATION};
+use http_body_util::Full;
 use serde_json::Value;
+
+use crate::https::{HttpClient, Trust};
+
+/// Longest answer, in bytes.
+const MOST_BYTES: usize = 64 << 20;
 
 /// Parameters of a question, in order.
 #[derive(Clone, Debug, Default)]
@@ -19,18 +25,18 @@ impl Query {
 
 /// The API of a running costflame.
 pub(super) struct Api {
-    base: Url,
-    client: Client,
+    base: String,
+    client: HttpClient,
     key: Option<String>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Api {
-    pub(super) fn new(url: &str, key: Option<String>) -> Result<Self> {
+    pub(super) fn new(url: &str, key: Option<String>, trust: &Trust) -> Result<Self> {
         let base = format!("{}/api/v1/", url.trim_end_matches('/'));
         Ok(Self {
-            base: Url::parse(&base).with_context(|| format!("`{url}` is no address"))?,
-            client: Client::new(),
+            client: HttpClient::new(&base, trust)?,
+            base,
             key,
             runtime: tokio::runtime::Runtime::new().context("cannot start the runtime")?,
         })
@@ -38,23 +44,25 @@ impl Api {
 
     /// The answer to a question.
     pub(super) fn get(&self, path: &str, query: &Query) -> Result<Value> {
-        let mut url = self.base.join(path).context("no such question")?;
-        url.query_pairs_mut().extend_pairs(&query.0);
-        let answered = self.runtime.block_on(async {
-            let mut request = self.client.get(url);
-            if let Some(key) = &self.key {
-                request = request.bearer_auth(key);
-            }
-            let response = request.send().await?;
-            Ok::<_, reqwest::Error>((response.status(), response.bytes().await?))
-        });
-        let (status, body) = answered.with_context(|| {
+        let parameters = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&query.0)
+            .finish();
+        let mut request = Request::get(format!("{}{path}?{parameters}", self.base));
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+        }
+        let request = request
+            .body(Full::default())
+            .with_context(|| format!("`{}` is no address", self.base))?;
+        let answered = self.runtime.block_on(self.client.send(request, MOST_BYTES));
+        let answer = answered.with_context(|| {
             format!(
                 "costflame does not answer at {}: is it running? --url names another address",
-                self.base.origin().ascii_serialization()
+                self.base.trim_end_matches("/api/v1/")
             )
         })?;
-        let body: Value = serde_json::from_slice(&body)
+        let status = answer.status();
+        let body: Value = serde_json::from_slice(answer.body())
             .with_context(|| format!("{} does not look like costflame's API", self.base))?;
         if !status.is_success() {
             let message = body["error"]["message"]

@@ -1,6 +1,6 @@
 //! One request to one destination, over HTTP or gRPC. Redirects are not followed: a destination cannot send us elsewhere.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -11,16 +11,16 @@ use hyper_util::{
     client::legacy::{Client as HttpClient, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-};
+use rustls::{ClientConfig, RootCertStore};
 
 use super::{
     answer::Answer,
     config::{Compression, Destination, Protocol, TlsFiles, place},
 };
-use crate::receive::Format;
+use crate::{
+    pem::{self, TlsError, bad},
+    receive::Format,
+};
 
 /// Longest answer that is read, in bytes; as OTLP recommends.
 const MAX_ANSWER: usize = 4 << 20;
@@ -33,22 +33,6 @@ const USER_AGENT: &str = concat!("OTel-OTLP-Exporter-costflame/", env!("CARGO_PK
 pub(crate) struct Client {
     http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     destination: Arc<Destination>,
-}
-
-/// A file for TLS that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file cannot be read as PEM.
-    #[error("{file}: {message}")]
-    File {
-        /// Its path.
-        file: String,
-        /// What is wrong.
-        message: String,
-    },
-    /// Certificate and key do not fit, or the system trusts nobody.
-    #[error("{0}")]
-    Config(String),
 }
 
 impl Client {
@@ -193,24 +177,11 @@ fn tls(destination: &Destination) -> Result<ClientConfig, TlsError> {
         .iter()
         .flatten()
         .any(|url| url.scheme_str() == Some("https"));
-    let mut trusted = RootCertStore::empty();
-    match roots {
-        Some(file) => {
-            for certificate in certificates(file)? {
-                trusted.add(certificate).map_err(|error| bad(file, error))?;
-            }
-        }
-        None if needs_tls => {
-            let system = rustls_native_certs::load_native_certs();
-            trusted.add_parsable_certificates(system.certs);
-            if trusted.is_empty() {
-                return Err(TlsError::Config(
-                    "this system has no trusted certificates; name some with `certificate`".into(),
-                ));
-            }
-        }
-        None => {}
-    }
+    let trusted = match roots {
+        Some(file) => pem::roots(file, &read(file)?)?,
+        None if needs_tls => system_roots()?,
+        None => RootCertStore::empty(),
+    };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -219,27 +190,27 @@ fn tls(destination: &Destination) -> Result<ClientConfig, TlsError> {
     let Some((certificate, key)) = identity else {
         return Ok(config.with_no_client_auth());
     };
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error))?;
+    let private = pem::private_key(key, &read(key)?)?;
     config
-        .with_client_auth_cert(certificates(certificate)?, private)
+        .with_client_auth_cert(
+            pem::certificates(certificate, &read(certificate)?)?,
+            private,
+        )
         .map_err(|error| bad(certificate, error))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read = CertificateDer::pem_file_iter(file).map_err(|error| bad(file, error))?;
-    let certificates: Result<Vec<_>, _> = read.collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(bad(file, io::Error::other("it holds no certificate")))
-        }
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(bad(file, error)),
+fn system_roots() -> Result<RootCertStore, TlsError> {
+    let mut trusted = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    trusted.add_parsable_certificates(system.certs);
+    if trusted.is_empty() {
+        return Err(TlsError::Config(
+            "this system has no trusted certificates; name some with `certificate`".into(),
+        ));
     }
+    Ok(trusted)
 }
 
-fn bad(file: &Path, error: impl std::fmt::Display) -> TlsError {
-    TlsError::File {
-        file: file.display().to_string(),
-        message: error.to_string(),
-    }
+fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(file).map_err(|error| bad(file, error))
 }

@@ -20,7 +20,6 @@ mod report;
 mod splice;
 mod table;
 
-pub use client::TlsError;
 pub use config::{ConfigError, Destination};
 pub use outgoing::Outgoing;
 pub use table::{ForwardTable, destinations};
@@ -37,7 +36,7 @@ use self::{
     client::Client, courier::Courier, enrich::Enricher, keeper::Keeper, metrics::ForwardMetrics,
     report::Reporter,
 };
-use crate::settle::Spend;
+use crate::{pem::TlsError, settle::Spend};
 
 /// Everything that forwards, ready to start.
 #[derive(Debug)]

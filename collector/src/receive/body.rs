@@ -11,9 +11,11 @@ use super::{
     status::Refusal,
 };
 
-/// Bytes that are reserved, and asked of the allocator, on the sender's word alone. Bodies up to
-/// this size never wait for each other half read; larger ones reserve the rest as it arrives.
+/// Most bytes that are reserved, and asked of the allocator, before they have arrived.
 const ON_TRUST: usize = 4 << 20;
+/// How many bytes a byte that has arrived vouches for: usual bodies have room from their first frame on and never wait for each
+/// other half read, and promises alone hold nothing.
+const VOUCHED: usize = 16;
 /// Bytes that one compressed byte is expected to become.
 const EXPECTED_RATIO: usize = 8;
 
@@ -67,11 +69,15 @@ pub(crate) async fn read(
     limits: BodyLimits,
     budget: &Budget,
 ) -> Result<Held, Refusal> {
-    tokio::time::timeout(limits.timeout, collect(body, promise, limits.max, budget))
-        .await
-        .unwrap_or(Err(Refusal::Slow {
-            retry_after: limits.retry_after,
-        }))
+    let arrival = budget.arrival();
+    tokio::select! {
+        read = collect(body, promise, limits.max, budget) => return read,
+        () = tokio::time::sleep(limits.timeout) => {}
+        () = arrival.makes_room() => {}
+    }
+    Err(Refusal::Slow {
+        retry_after: limits.retry_after,
+    })
 }
 
 async fn collect(
@@ -80,7 +86,7 @@ async fn collect(
     max: usize,
     budget: &Budget,
 ) -> Result<Held, Refusal> {
-    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if declared > max + promise.frame {
         return Err(too_large(max));
     }
@@ -97,10 +103,10 @@ async fn collect(
         if length > max + promise.frame {
             return Err(too_large(max));
         }
-        let trusted = match buffer.len() {
-            0 => (promise.length)(&data).unwrap_or(declared).min(ON_TRUST),
-            _ => 0,
-        };
+        if buffer.len() == 0 {
+            declared = (promise.length)(&data).unwrap_or(declared);
+        }
+        let trusted = declared.min(ON_TRUST).min(VOUCHED * length);
         let ratio = if promise.compressed {
             1 + EXPECTED_RATIO
         } else {
@@ -132,9 +138,10 @@ impl Buffer {
             self.first = data;
             return;
         }
-        if self.joined.is_empty() {
-            self.joined
-                .reserve(expected.max(self.first.len() + data.len()));
+        if expected > self.joined.len() {
+            self.joined.reserve(expected - self.joined.len());
+        }
+        if !self.first.is_empty() {
             self.joined
                 .extend_from_slice(&std::mem::take(&mut self.first));
         }
@@ -247,6 +254,24 @@ mod tests {
             (&*held.bytes, held.reservation.bytes()),
             (&b"abcd"[..], 10 * (1 + EXPECTED_RATIO))
         );
+    }
+
+    #[tokio::test]
+    async fn a_promise_holds_little_before_it_is_kept() {
+        let budget = budget();
+        let promise = Promise {
+            length: |_| Some(900),
+            ..PLAIN
+        };
+        let first =
+            futures::stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"ab")))]);
+        let mut body = Body::new(StreamBody::new(first.chain(futures::stream::pending())));
+        let reading = read(&mut body, promise, limits(1000), &budget);
+        tokio::select! {
+            _ = reading => panic!("it goes on"),
+            () = async { while budget.used() == 0 { tokio::task::yield_now().await; } } => {}
+        }
+        assert_eq!(budget.used(), 0, "and what was held is given back");
     }
 
     #[tokio::test]

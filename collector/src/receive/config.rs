@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::decode::Limits;
+use crate::{decode::Limits, listen::ListenConfig};
 
 const MIB: usize = 1 << 20;
 
-/// Bounds and times of the receiver. Sizes are bytes, durations are text such as `250ms` or `10s`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// Bounds and times of the receiver.
+#[derive(Clone, Debug, PartialEq)]
 pub struct ReceiverConfig {
     /// Largest request, in bytes, both as sent and decompressed. Default 64 MiB, the OTLP recommendation.
     pub max_request_bytes: usize,
@@ -24,25 +21,15 @@ pub struct ReceiverConfig {
     /// Nested arrays and maps in an attribute value, at most 128; a span of more is refused by
     /// partial success. Default 32.
     pub max_attribute_depth: usize,
-    /// Open connections per port, each of which may hold 512 KiB of unread input. Default 512.
-    /// Further clients wait in the backlog of the operating system.
-    pub max_connections: usize,
+    /// Connections of each port.
+    pub listen: ListenConfig,
     /// How long a request waits for memory or for room in the commit queue before it is refused
     /// with a retry delay. Default 2 s.
-    #[serde(with = "humantime_serde")]
     pub admission_wait: Duration,
     /// How long a sender may take for one body. Default 30 s.
-    #[serde(with = "humantime_serde")]
     pub body_timeout: Duration,
-    /// How long a connection may be silent before and within the head of a request. Default 60 s.
-    #[serde(with = "humantime_serde")]
-    pub header_timeout: Duration,
     /// Retry delay told to refused clients, at least 1 s. Default 1 s.
-    #[serde(with = "humantime_serde")]
     pub retry_delay: Duration,
-    /// How long requests in progress may take to finish at shutdown. Default 20 s.
-    #[serde(with = "humantime_serde")]
-    pub drain_timeout: Duration,
     /// Group commit.
     pub commit: CommitConfig,
 }
@@ -56,12 +43,10 @@ impl Default for ReceiverConfig {
             max_spans_per_request: limits.max_spans_per_request,
             max_attributes_per_span: limits.max_attributes_per_span,
             max_attribute_depth: limits.max_attribute_depth,
-            max_connections: 512,
+            listen: ListenConfig::default(),
             admission_wait: Duration::from_secs(2),
             body_timeout: Duration::from_secs(30),
-            header_timeout: Duration::from_secs(60),
             retry_delay: Duration::from_secs(1),
-            drain_timeout: Duration::from_secs(20),
             commit: CommitConfig::default(),
         }
     }
@@ -81,21 +66,18 @@ impl ReceiverConfig {
 }
 
 /// How waiting requests share transactions.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CommitConfig {
     /// Transactions in flight at once, at least 1. Default 1, which is right for SQLite.
     pub committers: usize,
     /// Rows after which a transaction is closed. Default 8192.
     pub max_rows: usize,
     /// How long a transaction waits for company. Default 2 ms.
-    #[serde(with = "humantime_serde")]
     pub linger: Duration,
     /// Estimated bytes of rows waiting for or inside a transaction, 1 MiB to 4 GiB. Default 48 MiB.
     pub queue_bytes: usize,
     /// How long one transaction may take before its requests are told to retry. Default 8 s, below
     /// the 10 s that an OTLP exporter waits for its answer.
-    #[serde(with = "humantime_serde")]
     pub timeout: Duration,
 }
 

@@ -12,7 +12,6 @@ mod grpc;
 mod http;
 pub mod payload;
 pub mod pipeline;
-mod server;
 pub mod status;
 
 pub use budget::{Budget, Reservation};
@@ -20,7 +19,6 @@ pub use config::{CommitConfig, ReceiverConfig};
 pub(crate) use payload::{EXPORTS, Export};
 pub use payload::{Format, Payload};
 pub use pipeline::{Accepted, Receiver};
-pub(crate) use server::serve;
 pub use status::Refusal;
 
 use std::sync::Arc;

@@ -81,7 +81,8 @@ impl Receiver {
             committer,
             outgoing,
             metrics,
-            budget: Budget::new(config.max_inflight_bytes, config.admission_wait, full),
+            budget: Budget::new(config.max_inflight_bytes, config.admission_wait, full)
+                .with_room_for_small(),
             limits: Arc::new(config.limits()),
             body_limits: BodyLimits {
                 max: config.max_request_bytes,

@@ -53,7 +53,7 @@ pub enum Refusal {
         /// For the sender's developer.
         message: String,
     },
-    /// The body did not arrive in time.
+    /// The body did not arrive in time, or had to make room for others that do.
     #[error("the request body did not arrive in time")]
     Slow {
         /// When to try again.

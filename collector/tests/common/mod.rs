@@ -1,6 +1,8 @@
 //! A running receiver in front of a ledger instead of a database, and requests to send to it.
 #![allow(dead_code, unreachable_pub)] // each test program uses its part
 
+pub mod certificates;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -12,7 +14,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use costflame_collector::{
-    Collector, Listeners, ReceiverConfig, commit::Landing, forward::Outgoing,
+    Collector, Listeners, ReceiverConfig, commit::Landing, forward::Outgoing, listen::Tls,
 };
 use costflame_pricing::Catalog;
 use costflame_store::{LandingRow, OutboxRow, StoreError};
@@ -136,12 +138,29 @@ pub async fn start_before<L: Landing>(ledger: Arc<L>, config: ReceiverConfig) ->
     start_with(ledger, config, Arc::default(), registry).await
 }
 
+/// Starts behind TLS.
+pub async fn start_encrypted(tls: Arc<Tls>) -> Rig {
+    let registry = Registry::with_prefix("costflame");
+    let (ledger, config) = (Arc::new(Ledger::default()), ReceiverConfig::default());
+    launch(ledger, config, Arc::default(), registry, Some(tls)).await
+}
+
 /// Starts with something to forward to.
 pub async fn start_with<L: Landing>(
     ledger: Arc<L>,
     config: ReceiverConfig,
     outgoing: Arc<Outgoing>,
+    registry: Registry,
+) -> Rig<L> {
+    launch(ledger, config, outgoing, registry, None).await
+}
+
+async fn launch<L: Landing>(
+    ledger: Arc<L>,
+    config: ReceiverConfig,
+    outgoing: Arc<Outgoing>,
     mut registry: Registry,
+    tls: Option<Arc<Tls>>,
 ) -> Rig<L> {
     let collector = Collector::start(config, ledger.clone(), catalog(), outgoing, &mut registry);
     let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -149,7 +168,7 @@ pub async fn start_with<L: Landing>(
     let (grpc_addr, http_addr) = (grpc.local_addr().unwrap(), http.local_addr().unwrap());
     let shutdown = CancellationToken::new();
     let commits = collector.commits();
-    let serving = tokio::spawn(collector.serve(Listeners { grpc, http }, shutdown.clone()));
+    let serving = tokio::spawn(collector.serve(Listeners { grpc, http, tls }, shutdown.clone()));
     Rig {
         ledger,
         grpc: grpc_addr,

@@ -7,7 +7,6 @@ use hyper_util::{
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -18,24 +17,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     backend::Backend,
-    common::body,
+    common::{body, certificates},
     pipeline::{Pipeline, to},
 };
-
-/// Writes a new authority, and a certificate and key of it for `localhost`.
-fn certificates(folder: &Path) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()])
-        .unwrap()
-        .signed_by(&key, &authority)
-        .unwrap();
-    fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
-    fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
-    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
-}
 
 /// A backend that wants a certificate of the same authority.
 async fn serve(folder: &Path) -> (Backend, String) {
@@ -81,7 +65,7 @@ async fn serve(folder: &Path) -> (Backend, String) {
 #[tokio::test]
 async fn a_trusted_server_that_trusts_us_gets_everything() {
     let folder = tempfile::tempdir().unwrap();
-    certificates(folder.path());
+    certificates::write(folder.path());
     let (backend, url) = serve(folder.path()).await;
     let at = |name: &str| folder.path().join(name).display().to_string();
     let own = format!(
