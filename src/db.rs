@@ -1,16 +1,18 @@
 //! `costflame db …`: looking after the database.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use costflame_collector::forward::{Doomed, Left};
 use costflame_profile::TraceId;
-use costflame_store::{Forgotten, Options, Status, Store, Verified, query};
+use costflame_store::{Options, Status, Store, Verified, query};
 
-use crate::project::InProject;
+use crate::{prices::now_us, project::InProject};
 
 /// Traces deleted in one transaction.
 const TRACES: usize = 200;
+
+/// Requests of the outbox read at once; each may be as large as a request can be.
+const REQUESTS: usize = 4;
 
 /// Differences that are printed one by one.
 const SHOWN: usize = 50;
@@ -43,7 +45,7 @@ enum DbCommand {
         /// The file to write; must not exist
         file: String,
     },
-    /// Delete traces, or all traces of a user, with their calls and what they add to every sum
+    /// Delete traces, or all traces of a user, with their calls, what they add to every sum, and what waits to be forwarded
     Delete {
         /// Trace ids, 32 hex digits
         #[arg(long, value_name = "ID", required_unless_present = "user", value_parser = trace_id)]
@@ -116,28 +118,62 @@ fn trace_id(text: &str) -> Result<TraceId, String> {
         .ok_or_else(|| "a trace id has 32 hex digits".to_owned())
 }
 
-/// Deletes what is asked for and says how much it was.
+/// Deletes what is asked for and says how much it was: first where it waits to be forwarded, since its traces tell what to look for.
 #[expect(clippy::print_stdout, reason = "the answer of the command")]
 async fn delete(store: &Store, project: i32, traces: &[TraceId], user: Option<&str>) -> Result<()> {
-    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?;
-    let mut gone = (0, 0);
-    let mut add = |forgotten: Forgotten| {
-        gone = (gone.0 + forgotten.traces, gone.1 + forgotten.calls);
-    };
-    for some in traces.chunks(TRACES) {
-        add(store.forget(project, some, "trace", now).await?);
-    }
-    while let Some(user) = user {
-        let mut snapshot = store.snapshot().await?;
-        let some = query::traces_of_user(&mut snapshot, project, user, TRACES).await?;
-        drop(snapshot);
-        if some.is_empty() {
-            break;
+    let now = now_us();
+    let of_user = match user {
+        Some(user) => {
+            let mut snapshot = store.snapshot().await?;
+            query::traces_of_user(&mut snapshot, project, user, usize::MAX).await?
         }
-        add(store.forget(project, &some, "user", now).await?);
+        None => Vec::new(),
+    };
+    let doomed = Doomed {
+        traces: traces.iter().chain(&of_user).copied().collect(),
+        user: user.map(str::to_owned),
+    };
+    let why = if user.is_some() { "user" } else { "trace" };
+    let cut = cut(store, project, &doomed, why).await?;
+    let mut gone = (0, 0);
+    for (some, why) in [(traces, "trace"), (&of_user, "user")] {
+        for some in some.chunks(TRACES) {
+            let forgotten = store.forget(project, some, why, now).await?;
+            gone = (gone.0 + forgotten.traces, gone.1 + forgotten.calls);
+        }
     }
-    println!("{} traces and {} calls deleted", gone.0, gone.1);
+    println!(
+        "{} traces and {} calls deleted, {cut} spans and log records cut out of what waits to be forwarded",
+        gone.0, gone.1
+    );
     Ok(())
+}
+
+/// Cuts out of every request that waits to be forwarded, or was refused; returns how many spans and log records.
+async fn cut(store: &Store, project: i32, doomed: &Doomed, why: &str) -> Result<u64> {
+    let (mut cut, mut after) = (0, 0);
+    loop {
+        let requests = store.outbox_requests(project, after, REQUESTS).await?;
+        let Some(last) = requests.last() else { break };
+        after = last.outbox_id;
+        for request in requests {
+            match doomed.cut(&request)? {
+                Left::Everything => {}
+                Left::Some(left, items) => {
+                    store.outbox_rewrite(&left).await?;
+                    cut += items;
+                }
+                Left::Nothing(items) => {
+                    store.outbox_remove(request.outbox_id).await?;
+                    cut += items;
+                }
+            }
+        }
+    }
+    if cut > 0 {
+        store.note_cut(why, cut, now_us()).await?;
+    }
+    Ok(cut)
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of the command")]

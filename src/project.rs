@@ -1,13 +1,18 @@
 //! `costflame project …`: tenants.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use costflame_store::Store;
+use costflame_store::{DEFAULT_PROJECT, Store};
 
 use crate::{
     prices::{now_us, open},
     terminal::ago,
 };
+
+/// Longest time after which running servers know that a key has ended: two rounds of looking, and a slow answer.
+const KEYS_ARE_KNOWN: Duration = Duration::from_secs(5);
 
 /// What to do, and with which database.
 #[derive(Clone, Debug, Args)]
@@ -36,6 +41,14 @@ enum ProjectCommand {
     },
     /// Show all projects
     List,
+    /// Delete a project for ever: keys, traces, calls, sums, and what waits to be forwarded
+    Delete {
+        /// Its name
+        name: String,
+        /// Really
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// The project that a command is about.
@@ -71,6 +84,7 @@ pub(crate) fn run(config: &ProjectConfig) -> Result<()> {
         match &config.command {
             ProjectCommand::Create { name } => create(&store, name).await,
             ProjectCommand::List => list(&store).await,
+            ProjectCommand::Delete { name, yes } => delete(&store, name, *yes).await,
         }
     })
 }
@@ -92,6 +106,33 @@ async fn list(store: &Store) -> Result<()> {
             created => println!("{}  created {}", project.name, ago(created)),
         }
     }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+async fn delete(store: &Store, name: &str, really: bool) -> Result<()> {
+    let project = InProject {
+        project: name.to_owned(),
+    };
+    let project = project.id(store).await?;
+    if project == DEFAULT_PROJECT {
+        bail!("the project `default` stays; delete its traces, or the database");
+    }
+    if !really {
+        bail!("this deletes everything of `{name}` for ever; say --yes");
+    }
+    if store.revoke_keys_of(project, now_us()).await? > 0 {
+        // Running servers let its programs in for that long.
+        tokio::time::sleep(KEYS_ARE_KNOWN).await;
+    }
+    let mut rows = 0;
+    loop {
+        match store.delete_project(project, now_us()).await? {
+            0 => break,
+            some => rows += some,
+        }
+    }
+    println!("project {name} deleted, {rows} rows");
     Ok(())
 }
 

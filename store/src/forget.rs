@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    StoreError, TraceKey,
+    StoreError, TraceKey, correction,
     outcome::Outcome,
     plan::Batch,
     session::Session,
@@ -51,6 +51,7 @@ pub(crate) async fn forget<S: Session>(
         calls: writes.old_calls.len() as u64,
     };
     session.write(&writes).await?;
+    correction::note(&mut session, &writes.deltas.by_series()).await?;
     session.delete_landed(&keys).await?;
     session.note_deletion(why, forgotten, now_us).await?;
     session.commit().await?;

@@ -14,10 +14,12 @@ mod claim_row;
 mod classes;
 mod clean;
 mod clock;
+mod correction;
 mod delta;
 #[cfg(feature = "testing")]
 mod dump;
 mod election;
+mod erase;
 mod error;
 mod forget;
 mod guard;
@@ -51,10 +53,12 @@ pub use access::{ApiKey, DEFAULT_PROJECT, KeyScope, Project};
 pub use call_row::{CallKey, CallRow, DAY_US, Instead, day_of};
 pub use classes::ClassSet;
 pub use delta::TIERS;
+#[cfg(feature = "testing")]
+pub use erase::TABLES as PROJECT_TABLES;
 pub use error::{OLDEST_POSTGRES, StoreError};
 pub use forget::Forgotten;
 pub use measures::{COUNTS, Measures, SUMS};
-pub use outbox::{Delivery, Finish, Letter, Level, OutboxRow, Selection, Trimmed};
+pub use outbox::{Delivery, Finish, Letter, Level, OutboxRow, Request, Selection, Trimmed};
 pub use plan::Due;
 pub use reprice::{ModelTotals, Repricing, RepricingState, Totals};
 pub use retention::{Dropped, FEWEST_CALL_DAYS};

@@ -98,6 +98,23 @@ impl Finish {
     }
 }
 
+/// A stored request of some signal, whoever it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its identity, never used twice.
+    pub outbox_id: i64,
+    /// 0 = traces, 1 = logs, 2 = metrics.
+    pub signal: u8,
+    /// 0 = none, 1 = zstd.
+    pub codec: u8,
+    /// Bytes of the request before compression.
+    pub raw_bytes: u32,
+    /// Spans, records or points in it.
+    pub items: u32,
+    /// The OTLP request, compressed by `codec`.
+    pub body: Vec<u8>,
+}
+
 /// What was deleted to keep a destination within its bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trimmed {
@@ -203,6 +220,69 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Letter>, StoreError> {
         outbox::list(&mut self.reading().await?, selection, after, limit).await
+    }
+
+    /// The requests of a project that wait or are dead, the oldest first, at most `limit` behind `after`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn outbox_requests(
+        &self,
+        project: i32,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        outbox::requests(&mut self.reading().await?, project, after, limit).await
+    }
+
+    /// Puts what is left of a request in its place. A courier that has read it already still sends what it read.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn outbox_rewrite(&self, request: &Request) -> Result<(), StoreError> {
+        let mut body = self.sql("UPDATE outbox SET body = ");
+        body.bind(&request.body[..])
+            .push(" WHERE id = ")
+            .bind(request.outbox_id);
+        let mut sizes = self.sql("UPDATE deliveries SET items = ");
+        let bytes = i64::try_from(request.body.len()).unwrap_or(i64::MAX);
+        sizes
+            .bind(i64::from(request.items))
+            .push(", bytes = ")
+            .bind(bytes);
+        sizes
+            .push(", raw_bytes = ")
+            .bind(i64::from(request.raw_bytes));
+        sizes.push(" WHERE outbox_id = ").bind(request.outbox_id);
+        self.change(vec![body, sizes]).await?;
+        Ok(())
+    }
+
+    /// Deletes a request with all its deliveries.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn outbox_remove(&self, outbox_id: i64) -> Result<(), StoreError> {
+        let mut deliveries = self.sql("DELETE FROM deliveries WHERE outbox_id = ");
+        deliveries.bind(outbox_id);
+        let mut body = self.sql("DELETE FROM outbox WHERE id = ");
+        body.bind(outbox_id);
+        self.change(vec![deliveries, body]).await?;
+        Ok(())
+    }
+
+    /// Keeps a record of spans and log records that were cut out of requests on request.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn note_cut(&self, why: &str, items: u64, now_us: i64) -> Result<(), StoreError> {
+        let mut sql =
+            self.sql("INSERT INTO deletions (at_us, why, traces, calls, forwarded) VALUES (");
+        sql.bind(now_us).push(", ").bind(why).push(", 0, 0, ");
+        sql.bind(items.cast_signed()).push(")");
+        self.change_one(sql).await?;
+        tracing::info!(why, items, "cut out of what waits to be forwarded");
+        Ok(())
     }
 
     /// Makes dead deliveries of a selection wait again, as if never tried; returns how many.

@@ -89,6 +89,18 @@ pub(crate) fn read_claims(bytes: &[u8]) -> Result<Vec<OwnClaim>, StoreError> {
     read("claims", bytes)
 }
 
+/// Appends changes of sums.
+pub(crate) fn write_corrections(corrections: &impl Serialize, out: &mut Vec<u8>) {
+    write(corrections, out);
+}
+
+/// Reads what [`write_corrections`] wrote.
+pub(crate) fn read_corrections<T: serde::de::DeserializeOwned>(
+    bytes: &[u8],
+) -> Result<T, StoreError> {
+    read("corrections", bytes)
+}
+
 /// Appends what a claim by usage is compared by.
 pub(crate) fn write_twin(twin: &Twin, out: &mut Vec<u8>) {
     write(twin, out);

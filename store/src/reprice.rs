@@ -12,7 +12,7 @@ use costflame_profile::{Call, TraceId};
 use crate::{
     CallKey, CallRow, LandingRow, SeriesRow, StoreError, TraceKey,
     claim_row::ClaimRow,
-    day_of, election,
+    correction, day_of, election,
     outcome::{Horizon, Known, outcome},
     plan::Writes,
     session::Session,
@@ -252,6 +252,7 @@ pub(crate) async fn step<S: Session>(
     }
     writes.settle_replaced();
     session.write(&writes).await?;
+    correction::note(&mut session, &writes.deltas.by_series()).await?;
     session.rewrite_landed(&rewritten).await?;
     session.mark(&again, now_us).await?;
     session.note_repricing(&state).await?;

@@ -101,6 +101,12 @@ pub(crate) trait Session: Send {
         state: &RepricingState,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Keeps packed changes of sums for whoever counts them.
+    fn note_corrections(
+        &mut self,
+        body: &[u8],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Keeps a record of a deletion.
     fn note_deletion(
         &mut self,

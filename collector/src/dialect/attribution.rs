@@ -22,6 +22,12 @@ pub const MAX_KEY: usize = 64;
 /// Most tags of one span; of more the first in the order of their keys stay.
 pub const MAX_TAGS: usize = 32;
 
+/// Whether an attribute of this name says whose a span or log record is.
+pub(crate) fn is_user_key(key: &str) -> bool {
+    KEYS.iter()
+        .any(|(known, slot)| *known == key && matches!(slot, Slot::User))
+}
+
 /// Keys of a span or of its resource, and what they attribute.
 pub(super) const KEYS: &[Key] = &[
     // Standard.

@@ -50,6 +50,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use attribution::is_user_key;
 pub use evidence::{Evidence, ModelCall, Recognised};
 pub use land::{Lander, land};
 pub use slots::{Key, Slot, Slots};

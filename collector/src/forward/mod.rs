@@ -11,6 +11,7 @@ mod backoff;
 mod client;
 pub mod config;
 mod courier;
+mod cut;
 mod encode;
 mod enrich;
 mod keeper;
@@ -21,6 +22,7 @@ mod splice;
 mod table;
 
 pub use config::{ConfigError, Destination};
+pub use cut::{CutError, Doomed, Left};
 pub use outgoing::Outgoing;
 pub use table::{ForwardTable, destinations};
 

@@ -15,7 +15,7 @@ use costflame_store::OutboxRow;
 use super::config::{Destination, WhenFull, place};
 
 /// Level of zstd: the fastest that is worth its time.
-const LEVEL: i32 = 1;
+pub(crate) const LEVEL: i32 = 1;
 /// [`OutboxRow::codec`] of zstd.
 pub(crate) const ZSTD: u8 = 1;
 

@@ -5,7 +5,7 @@ use costflame_profile::{SpanId, TraceId};
 
 use crate::decode::wire::{Reader, WireError};
 
-/// Field numbers from the request down to its spans.
+/// Field numbers from the request down to its spans, and to its log records.
 const PATH: [u32; 3] = [1, 2, 2];
 
 /// The field of a span that holds its attributes.
@@ -85,9 +85,9 @@ pub(crate) fn visit_spans<'a>(
     request: &'a [u8],
     mut visit: impl FnMut(&RawSpan<'a>),
 ) -> Result<(), WireError> {
-    let mut visit = |span: &RawSpan<'a>| {
-        visit(span);
-        Edit::Keep
+    let mut visit = |message| {
+        visit(&RawSpan::read(message)?);
+        Ok(Edit::Keep)
     };
     descend(Reader::new(request), &PATH, &mut visit).map(drop)
 }
@@ -100,6 +100,17 @@ pub(crate) fn edit_spans<'a>(
     request: &'a [u8],
     mut edit: impl FnMut(&RawSpan<'a>) -> Edit,
 ) -> Result<Option<Vec<u8>>, WireError> {
+    edit_items(request, |message| Ok(edit(&RawSpan::read(message)?)))
+}
+
+/// The request with its spans, or its log records, edited; `None` when none is left.
+///
+/// # Errors
+/// The bytes are not the protobuf of traces or logs, or `edit` cannot read one of them.
+pub(crate) fn edit_items<'a>(
+    request: &'a [u8],
+    mut edit: impl FnMut(Reader<'a>) -> Result<Edit, WireError>,
+) -> Result<Option<Vec<u8>>, WireError> {
     Ok(match descend(Reader::new(request), &PATH, &mut edit)? {
         Change::Same => Some(request.to_vec()),
         Change::Content(content) => Some(content),
@@ -110,10 +121,10 @@ pub(crate) fn edit_spans<'a>(
 fn descend<'a>(
     message: Reader<'a>,
     path: &[u32],
-    edit: &mut impl FnMut(&RawSpan<'a>) -> Edit,
+    edit: &mut impl FnMut(Reader<'a>) -> Result<Edit, WireError>,
 ) -> Result<Change, WireError> {
     let Some((&number, below)) = path.split_first() else {
-        return Ok(match edit(&RawSpan::read(message)?) {
+        return Ok(match edit(message)? {
             Edit::Keep => Change::Same,
             Edit::Drop => Change::Gone,
             Edit::Append(fields) => Change::Content([message.bytes(), &fields].concat()),

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use costflame_store::SettleReport;
+use costflame_store::{Measures, SeriesRow, SettleReport};
 use prometheus_client::{
     metrics::{
         counter::Counter,
@@ -103,6 +103,11 @@ impl SettleMetrics {
 
     pub(super) fn failed(&self) {
         self.failed.inc();
+    }
+
+    /// Counts what other programs changed.
+    pub(super) fn corrected(&self, changes: &[(SeriesRow, Measures)]) {
+        self.spend.count(changes);
     }
 
     pub(super) fn waiting(&self, traces: usize, overdue: Duration, unfolded: Duration) {

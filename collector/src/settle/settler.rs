@@ -164,6 +164,8 @@ impl Settler {
                 .keep_lanes(|lane| leases.iter().any(|lease| lease.lane == lane));
             self.read_to = MarkId::default();
         }
+        self.metrics
+            .corrected(&self.store.take_corrections().await?);
         self.renew_at = Instant::now() + RENEW_EVERY;
         Ok(())
     }

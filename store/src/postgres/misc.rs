@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::Postgres;
 use super::statement::{query, query_scalar};
-use crate::{CatalogRow, StoreError, guard::Guard};
+use crate::{CatalogRow, StoreError, correction::MOST, guard::Guard};
 
 /// How long a ping waits for a free connection.
 const LONGEST_PING: Duration = Duration::from_secs(1);
@@ -29,6 +29,20 @@ impl Postgres {
     pub(crate) async fn now_us(&self) -> Result<i64, StoreError> {
         let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         Ok(query_scalar(sql).fetch_one(&self.pool).await?)
+    }
+
+    /// See [`crate::Store::take_corrections`].
+    pub(crate) async fn take_corrections(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
+        let taken = query_scalar(
+            "DELETE FROM corrections WHERE id IN (\
+             SELECT id FROM corrections ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING body",
+        )
+        .bind(MOST)
+        .fetch_all(guard.connection())
+        .await?;
+        guard.commit().await?;
+        Ok(taken)
     }
 
     /// See [`crate::Store::put_catalog`].

@@ -149,6 +149,14 @@ impl Session for PgSession<'_> {
         reprice::note(self.connection(), state).await
     }
 
+    async fn note_corrections(&mut self, body: &[u8]) -> Result<(), StoreError> {
+        query("INSERT INTO corrections (body) VALUES ($1)")
+            .bind(body)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
     async fn note_deletion(
         &mut self,
         why: &str,

@@ -4,7 +4,7 @@ use super::{
     snapshot::{Row, Snapshot},
     sql::Sql,
 };
-use crate::StoreError;
+use crate::{Request, StoreError};
 
 /// How much of a destination waits, or is dead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +126,32 @@ pub(crate) async fn list(
     snapshot.all(sql, letter).await
 }
 
+/// The requests of a project by id, behind `after`.
+pub(crate) async fn requests(
+    snapshot: &mut Snapshot,
+    project: i32,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Request>, StoreError> {
+    let mut sql = snapshot.sql(
+        "SELECT o.id, d.signal, d.codec, d.raw_bytes, d.items, o.body FROM outbox o JOIN deliveries d ON d.id = \
+         (SELECT MIN(id) FROM deliveries WHERE outbox_id = o.id) WHERE d.project_id = ",
+    );
+    sql.bind(project).push(" AND o.id > ").bind(after);
+    sql.push(" ORDER BY o.id LIMIT ").bind(limit);
+    let read = |row: &Row| {
+        Ok(Request {
+            outbox_id: row.int(0)?,
+            signal: byte(row, 1)?,
+            codec: byte(row, 2)?,
+            raw_bytes: number(row, 3)?,
+            items: number(row, 4)?,
+            body: row.bytes(5)?,
+        })
+    };
+    snapshot.all(sql, read).await
+}
+
 fn push_dead(sql: &mut Sql, dead: bool) {
     sql.push(if dead {
         " AND dead_us IS NOT NULL"
@@ -135,19 +161,24 @@ fn push_dead(sql: &mut Sql, dead: bool) {
 }
 
 fn letter(row: &Row) -> Result<Letter, StoreError> {
-    let number = |column: usize| {
-        u32::try_from(row.int(column)?).map_err(|error| StoreError::corrupt("number", error))
-    };
     Ok(Letter {
         id: row.int(0)?,
         destination: row.text(1)?,
-        signal: u8::try_from(row.int(2)?).map_err(|error| StoreError::corrupt("signal", error))?,
-        items: number(3)?,
-        bytes: number(4)?,
+        signal: byte(row, 2)?,
+        items: number(row, 3)?,
+        bytes: number(row, 4)?,
         received_us: row.int(5)?,
         next_us: row.int(6)?,
         dead_us: row.maybe_int(7)?,
-        attempts: number(8)?,
+        attempts: number(row, 8)?,
         error: row.maybe_text(9)?,
     })
+}
+
+fn number(row: &Row, column: usize) -> Result<u32, StoreError> {
+    u32::try_from(row.int(column)?).map_err(|error| StoreError::corrupt("number", error))
+}
+
+fn byte(row: &Row, column: usize) -> Result<u8, StoreError> {
+    u8::try_from(row.int(column)?).map_err(|error| StoreError::corrupt("byte", error))
 }

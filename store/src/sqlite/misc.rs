@@ -3,7 +3,7 @@
 use sqlx::{ConnectOptions, Connection};
 
 use super::Sqlite;
-use crate::{CatalogRow, StoreError};
+use crate::{CatalogRow, StoreError, correction::MOST};
 
 impl Sqlite {
     /// See [`crate::Store::close`].
@@ -31,6 +31,24 @@ impl Sqlite {
             .execute(&self.writer)
             .await?;
         Ok(())
+    }
+
+    /// See [`crate::Store::take_corrections`].
+    pub(crate) async fn take_corrections(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        // Asked without keeping commits waiting.
+        let some = sqlx::query("SELECT 1 FROM corrections LIMIT 1")
+            .fetch_optional(&self.reader)
+            .await?;
+        if some.is_none() {
+            return Ok(Vec::new());
+        }
+        let taken = sqlx::query_scalar(
+            "DELETE FROM corrections WHERE id IN (SELECT id FROM corrections ORDER BY id LIMIT $1) RETURNING body",
+        )
+        .bind(MOST)
+        .fetch_all(&self.writer)
+        .await?;
+        Ok(taken)
     }
 
     /// See [`crate::Store::ping`].

@@ -141,6 +141,14 @@ impl Session for SqliteSession {
         reprice::note(self.connection().await?, state).await
     }
 
+    async fn note_corrections(&mut self, body: &[u8]) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO corrections (body) VALUES ($1)")
+            .bind(body.to_vec())
+            .execute(self.connection().await?)
+            .await?;
+        Ok(())
+    }
+
     async fn note_deletion(
         &mut self,
         why: &str,

@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use costflame_pricing::Usd;
 use costflame_profile::{Role, Rule};
 use costflame_store::{
-    Delivery, Finish, Letter, Level, OutboxRow, Selection, Store, Trimmed, day_of,
+    Delivery, Finish, Letter, Level, OutboxRow, Request, Selection, Store, Trimmed, day_of,
     query::{CallId, Verdict},
 };
 
-use crate::support::{Database, NOON_US, call, plain, settle, span_id, trace_id};
+use crate::support::{Database, NOON_US, call, count, plain, settle, span_id, trace_id};
 
 crate::on_both!(
     a_request_waits_for_each_of_its_destinations,
@@ -21,6 +21,7 @@ crate::on_both!(
     the_oldest_are_trimmed_first,
     spans_and_their_request_are_all_or_nothing,
     the_last_two_deliveries_leave_no_body,
+    requests_are_cut_and_removed_for_all_their_destinations,
     verdicts_are_settled_or_provisional,
 );
 
@@ -394,4 +395,55 @@ async fn verdicts_are_settled_or_provisional(db: Database) {
         db.store.verdicts(1, &[trace], &[], before).await.unwrap(),
         HashMap::new()
     );
+}
+
+async fn requests_are_cut_and_removed_for_all_their_destinations(db: Database) {
+    let of_other = OutboxRow {
+        project: 2,
+        ..request(5, &[("a", 0)])
+    };
+    let requests = [
+        request(3, &[("a", 0), ("b", 0)]),
+        request(4, &[("a", 0)]),
+        of_other,
+    ];
+    commit(&db.store, &requests).await;
+    // Dead letters are found like all others.
+    let [first, ..] = &claim(&db.store, "a", 0).await[..] else {
+        panic!("three of them");
+    };
+    let dead = Finish::Dead {
+        at_us: 1,
+        error: "no".into(),
+    };
+    let finished = [(first.id, dead)];
+    db.store.outbox_finish(&finished).await.unwrap();
+
+    let all = db.store.outbox_requests(1, 0, 10).await.unwrap();
+    let [three, four] = &all[..] else {
+        panic!("of this project: {all:?}");
+    };
+    assert_eq!((three.items, &three.body), (3, &vec![3; 10]));
+    let behind = db.store.outbox_requests(1, three.outbox_id, 10).await;
+    assert_eq!(&behind.unwrap(), std::slice::from_ref(four));
+
+    let cut = Request {
+        items: 1,
+        raw_bytes: 50,
+        body: vec![9; 4],
+        ..three.clone()
+    };
+    db.store.outbox_rewrite(&cut).await.unwrap();
+    db.store.outbox_remove(four.outbox_id).await.unwrap();
+    db.store.note_cut("trace", 6, 7).await.unwrap();
+    let left: Vec<_> = list(&db.store)
+        .await
+        .into_iter()
+        .map(|letter| (letter.items, letter.bytes))
+        .collect();
+    assert_eq!(left, [(1, 4), (1, 4), (5, 10)]);
+    assert_eq!(db.store.outbox_requests(1, 0, 10).await.unwrap(), [cut]);
+    let bodies = count(&db.url, "SELECT count(*) FROM outbox").await;
+    let noted = "SELECT CAST(sum(forwarded) AS bigint) FROM deletions";
+    assert_eq!((bodies, count(&db.url, noted).await), (2, 6));
 }

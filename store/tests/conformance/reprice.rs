@@ -163,6 +163,17 @@ async fn calls_and_sums_follow_the_new_prices(db: Database) {
 
     let state = reprice(&db.store, &work(&catalog)).await;
     assert_eq!((state.seen, state.changed), (5, 4));
+    let difference = totals.values().map(|model| model.after.0 - model.before.0);
+    let corrected = db.store.take_corrections().await.unwrap();
+    assert_eq!(
+        corrected
+            .iter()
+            .map(|(_, change)| change.cost())
+            .sum::<i128>(),
+        difference.sum::<i128>(),
+        "for the counters of a running server"
+    );
+    assert_eq!(db.store.take_corrections().await.unwrap(), [], "once");
     verify(&db.store).await;
     assert_ne!(db.dump().await, untouched);
     let fresh = db.fresh().await;

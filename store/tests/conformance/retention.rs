@@ -163,6 +163,18 @@ async fn what_is_forgotten_was_never_there(db: Database) {
     let traces = [asked[0], key(1).trace_id, key(77).trace_id];
     let forgotten = db.store.forget(1, &traces, "user", NOW_US).await.unwrap();
     assert_eq!((forgotten.traces, forgotten.calls), (2, 2));
+    // Of three counted calls two are gone, and one that had lost to them counts.
+    let corrected = db.store.take_corrections().await.unwrap();
+    let sum = |of: fn(&costflame_store::Measures) -> i128| {
+        corrected.iter().map(|(_, change)| of(change)).sum::<i128>()
+    };
+    assert_eq!(
+        (
+            sum(|change| change.calls().into()),
+            sum(|change| change.cost())
+        ),
+        (-1, 2 - 1 - 40)
+    );
     verify(&db.store).await;
     while db.store.fold(100).await.unwrap() > 0 {}
     verify(&db.store).await;

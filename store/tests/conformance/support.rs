@@ -209,3 +209,21 @@ pub(crate) async fn count(url: &str, sql: &str) -> i64 {
         count.expect("a number")
     }
 }
+
+/// Names of all tables with rows of projects; of partitioned ones their own.
+pub(crate) async fn tables_of_projects(url: &str) -> Vec<String> {
+    if url.starts_with("sqlite") {
+        let sql = "SELECT m.name FROM sqlite_schema m, pragma_table_info(m.name) c \
+                   WHERE m.type = 'table' AND c.name = 'project_id' ORDER BY 1";
+        let mut connection = SqliteConnection::connect(url).await.expect("a connection");
+        let names = sqlx::query_scalar(sql).fetch_all(&mut connection).await;
+        names.expect("names")
+    } else {
+        let sql = "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
+                   WHERE a.attname = 'project_id' AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
+                   AND c.relnamespace = current_schema()::regnamespace ORDER BY 1";
+        let mut connection = PgConnection::connect(url).await.expect("a connection");
+        let names = sqlx::query_scalar(sql).fetch_all(&mut connection).await;
+        names.expect("names")
+    }
+}
