@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value,
 };
 use prost::Message as _;
-use support::{Addresses, Server, costflame, output, wait_until};
+use support::{Addresses, PATIENCE, Server, costflame, output, wait_until};
 use tokio::net::TcpListener;
 
 const TRACES: u64 = 5;
@@ -68,12 +68,15 @@ impl Backend {
     }
 }
 
-async fn answer(State(backend): State<Backend>, body: Bytes) -> StatusCode {
+/// What a backend may say to deceive whoever reads our log.
+const HOSTILE: &str = "no\r\n2026-11-30T00:00:00Z ERROR costflame: forged\u{1b}[2J";
+
+async fn answer(State(backend): State<Backend>, body: Bytes) -> (StatusCode, &'static str) {
     let mood = *backend.mood.lock().expect("no panic");
     match mood {
         Mood::Take => {}
-        Mood::Busy => return StatusCode::SERVICE_UNAVAILABLE,
-        Mood::Refuse => return StatusCode::BAD_REQUEST,
+        Mood::Busy => return (StatusCode::SERVICE_UNAVAILABLE, ""),
+        Mood::Refuse => return (StatusCode::BAD_REQUEST, HOSTILE),
         Mood::Hang => std::future::pending().await,
     }
     let mut inflated = Vec::new();
@@ -96,7 +99,7 @@ async fn answer(State(backend): State<Backend>, body: Bytes) -> StatusCode {
         });
         known.insert((span.trace_id, span.span_id), counted);
     }
-    StatusCode::OK
+    (StatusCode::OK, "")
 }
 
 fn configure(folder: &Path, backend: &Backend, more: &str) {
@@ -127,21 +130,25 @@ async fn what_was_acknowledged_arrives_once_the_destination_is_back() {
     let client = reqwest::Client::new();
     let body = Body::new(5, TRACES, 1_795_388_725_000_000_000);
     let mut acknowledged = Vec::new();
+    let outage: u64 = match std::env::var("OUTAGE_SECONDS") {
+        Ok(seconds) => seconds.parse().expect("a number of seconds"),
+        Err(_) => 20,
+    };
     let start = Instant::now();
     let mut slowest = Duration::ZERO;
     let mut killed = false;
     for round in 1.. {
-        // 20 s in which the destination is there for 4.
-        let second = start.elapsed().as_secs();
-        backend.set(match second {
-            0..2 | 10..12 => Mood::Take,
-            2..6 | 12..16 => Mood::Busy,
+        // Of ten parts of the time the destination is there for two.
+        let part = start.elapsed().as_secs() * 10 / outage;
+        backend.set(match part {
+            0 | 5 => Mood::Take,
+            1 | 2 | 6 | 7 => Mood::Busy,
             _ => Mood::Hang,
         });
-        if second >= 20 {
+        if part >= 10 {
             break;
         }
-        if second == 14 && !killed {
+        if part == 7 && !killed {
             killed = true;
             server.kill();
             server = Server::start_with(folder.path(), "sqlite://c.db", &addresses, &[]);
@@ -151,7 +158,8 @@ async fn what_was_acknowledged_arrives_once_the_destination_is_back() {
             slowest = slowest.max(before.elapsed());
             acknowledged.push(round);
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // As many requests, however long it takes.
+        tokio::time::sleep(Duration::from_millis(outage)).await;
     }
     assert!(acknowledged.len() > 50, "{} requests", acknowledged.len());
     assert!(
@@ -213,6 +221,10 @@ async fn dead_letters_are_listed_retried_and_dropped() {
         (listed.matches("HTTP 400").count() == 2).then_some(listed)
     });
     assert!(listed.contains("backend: 2 dead"), "{listed}");
+    let log = std::fs::read_to_string(folder.path().join("log")).expect("a log");
+    assert!(log.contains("ERROR costflame: forged"), "it is told: {log}");
+    let is_own = |line: &str| !line.starts_with("2026-11-30T00:00:00Z");
+    assert!(!log.contains('\u{1b}') && log.lines().all(is_own), "{log}");
     let id = listed
         .lines()
         .nth(1)
@@ -231,6 +243,101 @@ async fn dead_letters_are_listed_retried_and_dropped() {
     assert!(!empty.contains("traces"), "{empty}");
     let (code, _, err) = output(costflame(folder.path()).args(["outbox", "drop"]));
     assert!(code == Some(1) && err.contains("--all"), "{err}");
+}
+
+/// Cost and corrections on /metrics: the net; and the cost that the API says.
+async fn net_and_sum(client: &reqwest::Client, server: &Server) -> (f64, f64) {
+    let get = async |path: &str| {
+        let answer = client.get(format!("{}{path}", server.api)).send().await;
+        answer.expect("an answer").text().await.expect("text")
+    };
+    let metrics = get("/metrics").await;
+    let sum = |name: &str| -> f64 {
+        let lines = metrics.lines().filter(|line| line.starts_with(name));
+        let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum()
+    };
+    let net = sum("costflame_cost_usd_total{") - sum("costflame_cost_corrections_usd_total{");
+    let summary: serde_json::Value =
+        serde_json::from_str(&get("/api/v1/summary?from=0&to=4102444800000").await).expect("JSON");
+    let cost = summary["cost_usd"].as_str().expect("a sum").parse();
+    let pending = &summary["pending"]["traces"];
+    let cost = if *pending == 0 {
+        cost.expect("a number")
+    } else {
+        f64::NAN
+    };
+    (net, cost)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_or_repriced_is_followed_by_the_outbox_and_the_counters() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let backend = Backend::start(Mood::Refuse).await;
+    configure(folder.path(), &backend, "enrich = \"off\"");
+    let server = Server::start(folder.path(), "sqlite://c.db");
+    let client = reqwest::Client::new();
+    let body = Body::new(5, 3, 1_795_388_725_000_000_000);
+    assert!(send(&client, &server, body.stamped(1)).await);
+    let run = |args: &[&str]| {
+        let mut command = costflame(folder.path());
+        let (code, out, err) = output(command.args(args).args(["--database-url", "sqlite://c.db"]));
+        assert_eq!(code, Some(0), "{err}");
+        out
+    };
+    wait_until("it is dead", || {
+        run(&["outbox", "list", "--dead"])
+            .contains("HTTP 400")
+            .then_some(())
+    });
+    let settled = async |smaller_than: f64| {
+        let start = Instant::now();
+        loop {
+            let (net, sum) = net_and_sum(&client, &server).await;
+            if sum > 0.0 && sum < smaller_than && (net - sum).abs() < 1e-9 {
+                return sum;
+            }
+            assert!(start.elapsed() < PATIENCE, "counters {net}, sum {sum}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let all = settled(f64::MAX).await;
+
+    let [gone, ..] = body.trace_ids(1).collect::<Vec<_>>()[..] else {
+        panic!("three traces");
+    };
+    let hex: String = gone.iter().map(|byte| format!("{byte:02x}")).collect();
+    let told = run(&["db", "delete", "--trace", &hex]);
+    assert!(told.contains("10 spans and log records cut out"), "{told}");
+    let less = settled(all).await;
+    let prices = "[[override]]\nprovider = \"openai\"\nmatch = { starts_with = \"gpt\" }\nmultiplier = 0.5\n";
+    std::fs::write(folder.path().join("prices.toml"), prices).expect("writable");
+    let range = [
+        "--from",
+        "2026-01-01T00:00:00Z",
+        "--to",
+        "2027-12-31T00:00:00Z",
+    ];
+    let overrides = ["--price-overrides", "prices.toml"];
+    run(&[&["reprice"][..], &range, &overrides].concat());
+    settled(less).await;
+
+    backend.set(Mood::Take);
+    run(&["outbox", "retry", "--all"]);
+    wait_until("the others have arrived", || {
+        (backend.count() == 2 * SPANS_PER_TRACE).then_some(())
+    });
+    let spans = backend.spans.lock().expect("no panic");
+    assert!(spans.keys().all(|(trace, _)| *trace != gone));
+    drop(spans);
+
+    run(&["project", "create", "search"]);
+    let mut really = costflame(folder.path());
+    really.args(["project", "delete", "search"]);
+    let (code, _, err) = output(really.args(["--database-url", "sqlite://c.db"]));
+    assert!(code == Some(1) && err.contains("--yes"), "{err}");
+    run(&["project", "delete", "search", "--yes"]);
+    assert!(!run(&["project", "list"]).contains("search"));
 }
 
 #[test]
