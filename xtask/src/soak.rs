@@ -1,5 +1,5 @@
 //! `cargo xtask soak`: what takes too long for every change: crashes, an upgrade beside the version before, a steady load,
-//! and bytes that become receipts.
+//! destinations that are away, and bytes that become receipts.
 
 use std::{path::PathBuf, process::Command};
 
@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Inputs from bytes to receipts
     #[arg(long, default_value_t = 1_000_000)]
     inputs: u64,
+    /// Seconds for which a destination is away, busy or silent most of the time
+    #[arg(long, default_value_t = 600)]
+    outage: u64,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -48,6 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     crashes(options)?;
     upgrade(&options.before)?;
     steady(options)?;
+    outage(options.outage)?;
     fuzz(options)
 }
 
@@ -103,6 +107,18 @@ fn soak_test<'a>(name: &'a str, flags: &[&'a str]) -> Vec<&'a str> {
     let test = ["test", "--package", "costflame", "--test", "soak"];
     let rest = [name, "--", "--nocapture"];
     [&test[..], flags, &rest].concat()
+}
+
+/// A destination is away, busy or silent most of the time, and the server is killed meanwhile.
+fn outage(seconds: u64) -> Result<()> {
+    let test = [
+        "test",
+        "--workspace",
+        "--test",
+        "forward",
+        "what_was_acknowledged",
+    ];
+    run::run(cargo(&test).env("OUTAGE_SECONDS", seconds.to_string()))
 }
 
 fn fuzz(options: &Options) -> Result<()> {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    features,
+    audit, features,
     run::{self, cargo, root},
     tools,
 };
@@ -30,7 +30,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         tools::otelcol(&go)?;
     }
     run::run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    // Advisories need a database from elsewhere; `cargo deny check` alone checks them too.
     run::run(&mut cargo(&[
         "deny",
         "--log-level",
@@ -40,6 +39,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "bans",
         "sources",
     ]))?;
+    let unchecked = audit::run()?;
     if !options.rust_only {
         web_checks()?;
     }
@@ -68,6 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.rust_only {
         browser_tests()?;
     }
+    unchecked.tell();
     Ok(())
 }
 
