@@ -284,3 +284,97 @@ fn distributing_over_citus_is_shown_first_and_needs_citus() {
     assert_eq!(code, Some(1));
     assert!(err.contains("SQLite is one file"), "{err}");
 }
+
+fn of_repository(path: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Words that begin with a prefix, of letters, digits and underscores.
+fn words<'t>(text: &'t str, prefix: &str) -> Vec<&'t str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split(|c| !is_word(c))
+        .filter(|word| word.starts_with(prefix) && word.len() > prefix.len())
+        .collect()
+}
+
+#[test]
+fn what_the_files_for_deployment_name_exists() {
+    let folder = folder();
+    let (_, help, _) = output(costflame(folder.path()).args(["serve", "--help"]));
+    let kubernetes = of_repository("docs/deploy/kubernetes.yaml");
+    for text in [
+        &kubernetes,
+        &of_repository("Containerfile"),
+        &of_repository("docs/operate.md"),
+    ] {
+        for variable in words(text, "COSTFLAME_") {
+            assert!(help.contains(variable), "{variable}");
+        }
+    }
+    // The configuration is right but for files that are not here.
+    let (_, block) = kubernetes
+        .split_once("costflame.toml: |\n")
+        .expect("a file");
+    let (block, _) = block.split_once("\n---").expect("its end");
+    let lines = block
+        .lines()
+        .map(|line| line.strip_prefix("    ").expect("indented"));
+    let toml: Vec<_> = lines.collect();
+    std::fs::write(folder.path().join("k.toml"), toml.join("\n")).expect("writable");
+    let err = serve_fails(folder.path(), &["serve", "--config", "k.toml"]);
+    assert!(err.contains("/tls/tls.crt"), "{err}");
+    assert!(
+        toml.iter()
+            .any(|line| line.contains("auth_required = true"))
+    );
+
+    // A destination that is not there, and is given up soon, so that every counter has a line.
+    let forward = "[[forward]]\nname = \"a\"\nendpoint = \"http://127.0.0.1:1\"\nmax_age = \"1s\"\nenrich = \"off\"\n";
+    std::fs::write(folder.path().join("costflame.toml"), forward).expect("writable");
+    let server = Server::start(folder.path(), "sqlite://c.db");
+    let span = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"0af7651916cd43dd8448eb211c80319c",
+        "spanId":"b7ad6b7169203331","name":"a","startTimeUnixNano":"1","endTimeUnixNano":"2"}]}]}]}"#;
+    for (body, status) in [(span, "200"), ("{", "400")] {
+        let length = body.len();
+        let head = format!("content-type: application/json\r\ncontent-length: {length}");
+        let answer = exchange(
+            &server.http,
+            &format!("POST /v1/traces HTTP/1.1\r\n{head}"),
+            body,
+        );
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+    }
+    let alerts = of_repository("docs/deploy/alerts.yaml");
+    support::wait_until("everything that alerts watch is there", || {
+        let metrics = exchange(&server.api, "GET /metrics HTTP/1.1", "");
+        let is_missing = |name: &&str| !metrics.lines().any(|line| line.starts_with(name));
+        let missing: Vec<_> = words(&alerts, "costflame_")
+            .into_iter()
+            .filter(is_missing)
+            .collect();
+        // Nothing has been priced here.
+        (missing
+            .iter()
+            .all(|name| *name == "costflame_cost_usd_total"))
+        .then_some(())
+    });
+}
+
+/// The whole answer to a request.
+fn exchange(base: &str, head: &str, body: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let address = base.strip_prefix("http://").expect("without TLS");
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    write!(
+        stream,
+        "{head}\r\nhost: x\r\nconnection: close\r\n\r\n{body}"
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("UTF-8");
+    answer
+}
