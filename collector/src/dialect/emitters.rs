@@ -120,6 +120,10 @@ pub fn reports_beside(provider: &str) -> bool {
 /// Scope name against a pattern that may end in `*`.
 #[must_use]
 pub fn matches(pattern: &str, scope: &str) -> bool {
+    // Dozens of patterns are held against the scope of each call, and most differ in the first letter.
+    if pattern.as_bytes().first() != scope.as_bytes().first() && pattern != "*" {
+        return false;
+    }
     match pattern.strip_suffix('*') {
         Some(start) => scope.starts_with(start),
         None => scope == pattern,

@@ -161,6 +161,10 @@ fn or_unnamed(label: &str) -> String {
 
 /// Control and formatting characters and runs of blanks become one space; none at the ends.
 fn cleaned(text: &str) -> Cow<'_, str> {
+    // Names and ids of nearly all calls.
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(text);
+    }
     let is_blank = |c: char| c.is_control() || c.is_whitespace() || is_formatting(c);
     let is_clean = !text.chars().any(|c| c != ' ' && is_blank(c))
         && !text.contains("  ")

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
     sync::{PoisonError, RwLock},
 };
 
@@ -19,7 +20,25 @@ pub(super) type Key<'a> = [Option<&'a str>; 4];
 
 #[derive(Default)]
 pub(super) struct Cache {
-    entries: RwLock<HashMap<u64, Entry>>,
+    entries: RwLock<HashMap<u64, Entry, BuildHasherDefault<Hashed>>>,
+}
+
+/// The keys are hashes already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 struct Entry {

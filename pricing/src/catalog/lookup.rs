@@ -219,7 +219,7 @@ impl Catalog {
             Asked::Provider(_) | Asked::Elsewhere => return None,
         };
         let by_prefix = model
-            .split_once('/')
+            .split_once(['/', ':'])
             .and_then(|(prefix, rest)| self.find(self.listed(prefix)?, rest));
         if by_prefix.is_some() || prefix_only {
             return by_prefix;

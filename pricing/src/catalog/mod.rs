@@ -38,7 +38,7 @@ static EMBEDDED: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// Not JSON, or not the format: genai-prices v2, or LiteLLM's map.
-    #[error("it is not in the format of a catalog: {0}")]
+    #[error("it is not in the format of a catalog")]
     Format(#[from] serde_json::Error),
     /// Two providers with one id.
     #[error("provider {0} is listed twice")]

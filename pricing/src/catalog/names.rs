@@ -173,7 +173,8 @@ pub(super) fn spellings(model: &str, is_vendor: impl Fn(&str) -> bool) -> Vec<St
         name = last;
         add(name);
     }
-    while let Some((prefix, rest)) = name.split_once('/') {
+    // LiteLLM and OpenRouter put a slash after the provider, pydantic-ai and LangChain a colon.
+    while let Some((prefix, rest)) = name.split_once(['/', ':']) {
         // LiteLLM writes the Bedrock API into the name.
         if rest.is_empty() || !(is_vendor(prefix) || matches!(prefix, "converse" | "invoke")) {
             break;
@@ -326,6 +327,11 @@ mod tests {
         assert_eq!(
             last("ft:gpt-4.1-mini-2025-04-14:acme::BcE"),
             "ft:gpt-4.1-mini-2025-04-14"
+        );
+        assert_eq!(last("openai:gpt-4o"), "gpt-4o");
+        assert_eq!(
+            last("bedrock:us.anthropic.claude-v1:0"),
+            "us.anthropic.claude-v1:0"
         );
         assert_eq!(last("claude-opus-4-8[1m]"), "claude-opus-4-8");
         assert_eq!(last("meta-llama/llama-3"), "meta-llama/llama-3");
