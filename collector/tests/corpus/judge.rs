@@ -81,7 +81,7 @@ pub(crate) fn judge(scenario: &Scenario, replayed: &Replayed) -> Judged {
         reasons: BTreeMap::new(),
     };
     for (truth, call) in found {
-        let tokens = tokens(truth, call, &replayed.numbers);
+        let tokens = tokens(truth, call, replayed);
         judged.tokens += usize::from(tokens.is_none());
         let cost = cost(truth, call);
         judged.cost += usize::from(cost.is_none());
@@ -122,7 +122,7 @@ pub(crate) fn comparable(usage: &Usage) -> [u64; TokenClass::ALL.len()] {
 }
 
 /// What is wrong with the tokens, and whether the wire is to blame.
-fn tokens(truth: &TrueCall, call: &CallRow, numbers: &BTreeSet<u64>) -> Option<String> {
+fn tokens(truth: &TrueCall, call: &CallRow, replayed: &Replayed) -> Option<String> {
     let (billed, said) = (comparable(&truth.usage()), comparable(&call.call.usage));
     let differing: Vec<_> = TokenClass::ALL
         .into_iter()
@@ -133,21 +133,24 @@ fn tokens(truth: &TrueCall, call: &CallRow, numbers: &BTreeSet<u64>) -> Option<S
     }
     // Input and output are what remains when their parts are taken off.
     let remains = |class: &TokenClass| matches!(class, TokenClass::Input | TokenClass::Output);
-    let is_lost = |class: &TokenClass| {
-        let (billed, said) = (billed[*class as usize], said[*class as usize]);
-        said < billed && !numbers.contains(&billed) && !numbers.contains(&(billed - said))
+    let lost_in = |numbers: &BTreeSet<u64>| {
+        let is_lost = |class: &TokenClass| {
+            let (billed, said) = (billed[*class as usize], said[*class as usize]);
+            said < billed && !numbers.contains(&billed) && !numbers.contains(&(billed - said))
+        };
+        let lost: Vec<_> = differing.iter().filter(|class| is_lost(class)).collect();
+        let rest = |class: &TokenClass| is_lost(class) || remains(class);
+        let explains = !lost.is_empty() && differing.iter().all(rest);
+        let names: Vec<_> = lost.iter().map(|class| class.name()).collect();
+        explains.then(|| names.join(", "))
     };
-    let names = |classes: Vec<&TokenClass>| {
-        let names: Vec<_> = classes.iter().map(|class| class.name()).collect();
-        names.join(", ")
-    };
-    let lost: Vec<_> = differing.iter().filter(|class| is_lost(class)).collect();
-    if !lost.is_empty()
-        && differing
-            .iter()
-            .all(|class| is_lost(class) || remains(class))
-    {
-        return Some(format!("not sent: {}", names(lost)));
+    if let Some(lost) = lost_in(&replayed.numbers) {
+        return Some(format!("not sent: {lost}"));
+    }
+    // Another span may have the number by chance, or repeat what a call returned.
+    let own = replayed.own.get(&call.key.span_id);
+    if let Some(lost) = own.and_then(lost_in) {
+        return Some(format!("not on its span: {lost}"));
     }
     Some(format!(
         "read {} instead of {}",

@@ -46,6 +46,16 @@ session, model and time of which no span and no log record tells the calls. Code
 `gen_ai.client.token.usage` name none and are not used. AutoGen writes token counts into the text of its agents' messages
 alone, without a model: they are not read.
 
+What stands behind the other reasons:
+
+- `not on its span`: the number is on no attribute of the call's span. Another span has it by chance, or repeats in its text
+  what the call returned (LangChain's chains under MLflow and old OpenLLMetry); reasoning costs what output costs.
+- `deepseek-chat`, `mistral-large-latest`: the recordings were priced by entries that the catalog keeps although the names
+  have pointed to other models since 2025; a correction with its source prices them as they are sold.
+- `gpt-4o-audio-preview`: the recordings were priced as text; audio costs 16 times (input) and 8 times (output) as much.
+- `fees of tools`: web searches that no span carries, or only one of another trace.
+- `a call that was not billed`: a generation that the program wrote by hand, which looks like any other.
+
 ";
 
 /// Figures by library and version.

@@ -1,13 +1,17 @@
 //! Recorded bodies through decode, recognise, price, commit, settle and elect, all scenarios in one database.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use costflame_collector::{
     decode::{self, Attributes, Encoding, Limits, Value},
     dialect::{Lander, sum},
 };
 use costflame_pricing::Catalog;
-use costflame_profile::Signal;
+use costflame_profile::{Signal, SpanId};
 use costflame_store::{CallRow, Due, LandingRow, MarkId, Options, Store};
 
 use crate::truth::Scenario;
@@ -34,6 +38,8 @@ pub(crate) struct Replayed {
     pub(crate) calls: Vec<CallRow>,
     /// Every number written anywhere in the attributes of its spans and log records.
     pub(crate) numbers: BTreeSet<u64>,
+    /// Those of each span.
+    pub(crate) own: BTreeMap<SpanId, BTreeSet<u64>>,
 }
 
 /// Replays every scenario as a project of its own.
@@ -46,7 +52,7 @@ pub(crate) async fn all(scenarios: &[Scenario], order: Order) -> Vec<Replayed> {
     let mut waiting = Vec::new();
     for (project, scenario) in (1..).zip(scenarios) {
         let mut one = Replayed::default();
-        let mut rows = land(scenario, project, &catalog, order, &mut one.numbers);
+        let mut rows = land(scenario, project, &catalog, order, &mut one);
         if order == Order::Backwards {
             rows.reverse();
             rows.extend(rows.clone());
@@ -90,7 +96,7 @@ fn land(
     project: i32,
     catalog: &Catalog,
     order: Order,
-    numbers: &mut BTreeSet<u64>,
+    replayed: &mut Replayed,
 ) -> Vec<LandingRow> {
     let limits = Limits::default();
     let mut rows = Vec::new();
@@ -102,7 +108,9 @@ fn land(
         let body = body(Signal::Span, &path, &limits);
         let mut lander = Lander::new(catalog);
         let outcome = decode::walk_traces(&body, &limits, |resource, scope, span| {
-            find_numbers(span.attributes, numbers);
+            let own = replayed.own.entry(span.span_id).or_default();
+            find_numbers(span.attributes, own);
+            replayed.numbers.extend(own.iter());
             rows.push(lander.land(resource, scope, span, project, NOW_US));
         });
         assert_eq!(outcome.unwrap().partial_success(), None, "{path:?}");
@@ -118,7 +126,7 @@ fn land(
         let body = body(Signal::Log, &path, &limits);
         let mut lander = Lander::new(catalog);
         let walked = decode::walk_logs(&body, &limits, |resource, scope, record| {
-            find_numbers(record.attributes, numbers);
+            find_numbers(record.attributes, &mut replayed.numbers);
             rows.extend(lander.land_log(resource, scope, record, project, NOW_US));
         });
         walked.unwrap();

@@ -29,7 +29,6 @@ pub(crate) struct Truth {
 #[derive(Deserialize)]
 pub(crate) struct TrueCall {
     pub(crate) response_id: Option<String>,
-    usage: Option<serde_json::Value>,
     tokens: Option<BTreeMap<String, u64>>,
     pub(crate) expected: Expected,
 }
@@ -119,24 +118,15 @@ impl TrueCall {
             .map(|cost| cost.as_deref().and_then(Usd::parse_decimal))
     }
 
-    /// True when a number of the provider's answer that is no coincidence was sent.
+    /// True when input and output were sent, each by itself or together with its parts.
     pub(crate) fn was_sent(&self, numbers: &BTreeSet<u64>) -> bool {
-        let mut said = Vec::new();
-        self.usage
-            .iter()
-            .for_each(|usage| collect(usage, &mut said));
-        said.iter()
-            .any(|number| *number > 99 && numbers.contains(number))
-    }
-}
-
-fn collect(value: &serde_json::Value, numbers: &mut Vec<u64>) {
-    match value {
-        serde_json::Value::Number(number) => numbers.extend(number.as_u64()),
-        serde_json::Value::Array(values) => values.iter().for_each(|value| collect(value, numbers)),
-        serde_json::Value::Object(fields) => {
-            fields.values().for_each(|value| collect(value, numbers));
-        }
-        _ => {}
+        let usage = self.usage();
+        let parts = [
+            (usage.total_input(), TokenClass::Input),
+            (usage.total_output(), TokenClass::Output),
+        ];
+        parts.iter().all(|(total, class)| {
+            *total == 0 || numbers.contains(total) || numbers.contains(&usage.get(*class))
+        })
     }
 }
