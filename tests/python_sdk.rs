@@ -156,6 +156,9 @@ async fn over_tls_with_a_certificate_to_show_while_certificates_change() {
     };
     let sends = |protocol: &str, address: &str| {
         let mut agent = agent(protocol, &at(address));
+        // Python's HTTP client would take these for the exporter's own.
+        agent.env_remove("REQUESTS_CA_BUNDLE");
+        agent.env_remove("CURL_CA_BUNDLE");
         agent.env("OTEL_EXPORTER_OTLP_CERTIFICATE", &authority);
         agent.env("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate);
         agent.env("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key);
