@@ -1,0 +1,1 @@
+//! Nothing: that it compiles is the test.
