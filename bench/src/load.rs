@@ -1,7 +1,7 @@
 //! Agent traces of ten spans over two services, five of them model calls, serialised ahead of time.
 //!
-//! A body is made once and stamped with fresh trace ids before every send, so that the generator
-//! costs next to nothing while it measures somebody else.
+//! A body is made once and stamped with fresh ids of traces, responses, sessions and users before every send, so that
+//! the generator costs next to nothing while it measures somebody else, and nothing it sends is a duplicate.
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::{
@@ -25,13 +25,49 @@ const MODELS: [(&str, &str); 4] = [
     ("openai", "gpt-4.1-mini-2025-04-14"),
 ];
 
-/// A serialised request whose trace ids can be replaced in place.
+/// Traces of one session.
+const TRACES_PER_SESSION: u64 = 4;
+/// Users that the load speaks of.
+const USERS: u64 = 2_000;
+
+/// A serialised request whose ids can be replaced in place.
 #[derive(Clone, Debug)]
 pub struct Body {
     bytes: Vec<u8>,
-    /// Byte offsets of every trace id, with the trace's number.
-    places: Vec<(usize, u64)>,
+    places: Vec<Place>,
     traces: u64,
+}
+
+/// Sixteen bytes to be replaced before every send.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    offset: usize,
+    what: What,
+    /// Of the trace in its body, or of the call among all calls of the body.
+    number: u64,
+}
+
+/// What they are.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Trace,
+    Response,
+    Session,
+    User,
+}
+
+impl What {
+    const ALL: [Self; 4] = [Self::Trace, Self::Response, Self::Session, Self::User];
+
+    /// Marks a place, followed by eight bytes of its number.
+    const fn mark(self) -> &'static [u8; 8] {
+        match self {
+            Self::Trace => b"TRACE-ID",
+            Self::Response => b"RESPONSE",
+            Self::Session => b"SESSION-",
+            Self::User => b"USER-IS-",
+        }
+    }
 }
 
 impl Body {
@@ -53,7 +89,7 @@ impl Body {
             ],
         };
         let bytes = request.encode_to_vec();
-        let places = places_of_trace_ids(&bytes);
+        let places = places(&bytes);
         Self {
             bytes,
             places,
@@ -67,12 +103,19 @@ impl Body {
         usize::try_from(self.traces).unwrap_or(usize::MAX) * SPANS_PER_TRACE
     }
 
-    /// The same spans in traces of their own: `round` must differ from send to send.
+    /// The same spans in traces of their own, answered by responses of their own: `round` must differ from send to send.
     #[must_use]
     pub fn stamped(&self, round: u64) -> Bytes {
         let mut bytes = self.bytes.clone();
-        for (place, trace) in &self.places {
-            bytes[*place..*place + 16].copy_from_slice(&trace_id(round, *trace));
+        for place in &self.places {
+            let number = place.number;
+            let stamp = match place.what {
+                What::Trace => trace_id(round, number),
+                What::Response => hex(mixed(round, number)),
+                What::Session => hex(mixed(round / TRACES_PER_SESSION, number)),
+                What::User => hex(mixed(round, number) % USERS),
+            };
+            bytes[place.offset..place.offset + 16].copy_from_slice(&stamp);
         }
         Bytes::from(bytes)
     }
@@ -85,29 +128,67 @@ impl Body {
 
 /// A well mixed id, never zero.
 fn trace_id(round: u64, trace: u64) -> [u8; 16] {
-    let mut random = StdRng::seed_from_u64(round.rotate_left(32) ^ trace);
     let mut id = [0; 16];
-    random.fill(&mut id);
+    id[..8].copy_from_slice(&mixed(round, trace).to_be_bytes());
+    id[8..].copy_from_slice(&mixed(!round, trace).to_be_bytes());
     id[0] |= 1;
     id
 }
 
-const MARK: [u8; 8] = *b"TRACE-ID";
+/// A number that looks like chance; different for every pair of a round and a number below 2³².
+fn mixed(round: u64, number: u64) -> u64 {
+    // The finisher of SplitMix64, which maps no two inputs to the same output.
+    let mut mixed = round.rotate_left(32) ^ number;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
 
-fn places_of_trace_ids(bytes: &[u8]) -> Vec<(usize, u64)> {
-    let number = |place: usize| {
+fn hex(number: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    for (place, digit) in digits.iter_mut().enumerate() {
+        let nibble = (number >> (60 - 4 * place)) & 15;
+        *digit = b"0123456789abcdef"[nibble as usize];
+    }
+    digits
+}
+
+fn places(bytes: &[u8]) -> Vec<Place> {
+    let number = |offset: usize| {
         let mut digits = [0; 8];
-        digits.copy_from_slice(&bytes[place + 8..place + 16]);
+        digits.copy_from_slice(&bytes[offset + 8..offset + 16]);
         u64::from_be_bytes(digits)
     };
+    let place = |offset: usize| {
+        let marked = |what: &What| bytes[offset..].starts_with(what.mark());
+        let what = What::ALL.into_iter().find(marked)?;
+        let number = match what {
+            What::Trace => number(offset),
+            _ => spelled(&bytes[offset + 8..offset + 16])?,
+        };
+        Some(Place {
+            offset,
+            what,
+            number,
+        })
+    };
     (0..bytes.len().saturating_sub(15))
-        .filter(|place| bytes[*place..].starts_with(&MARK))
-        .map(|place| (place, number(place)))
+        .filter_map(place)
         .collect()
 }
 
+/// Eight decimal digits.
+fn spelled(digits: &[u8]) -> Option<u64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// A text to be replaced.
+fn marked(what: What, number: u64) -> String {
+    format!("{}{number:08}", String::from_utf8_lossy(what.mark()))
+}
+
 fn agent_trace(random: &mut StdRng, trace: u64, start_ns: u64) -> (Vec<Span>, Vec<Span>) {
-    let mut trace_id = MARK.to_vec();
+    let mut trace_id = What::Trace.mark().to_vec();
     trace_id.extend(trace.to_be_bytes());
     let span = |id: u8, parent: u8, name: &str, kind: SpanKind, from_ms: u64, to_ms: u64| Span {
         trace_id: trace_id.clone(),
@@ -128,11 +209,8 @@ fn agent_trace(random: &mut StdRng, trace: u64, start_ns: u64) -> (Vec<Span>, Ve
         text("http.request.method", "POST"),
         text("http.route", "/chat"),
         text("url.path", "/chat"),
-        text("user.id", &format!("user-{}", random.random_range(0..500))),
-        text(
-            "session.id",
-            &format!("session-{}", random.random_range(0..5_000)),
-        ),
+        text("user.id", &marked(What::User, trace)),
+        text("session.id", &marked(What::Session, trace)),
         number("http.response.status_code", 200),
     ];
     let mut call_agent = span(2, 1, "POST", SpanKind::Client, 10, 4_990);
@@ -175,7 +253,8 @@ fn agent_trace(random: &mut StdRng, trace: u64, start_ns: u64) -> (Vec<Span>, Ve
             begin,
             begin + 800,
         );
-        chat.attributes = chat_attributes(random, provider, model);
+        let number = trace * CALLS_PER_TRACE as u64 + u64::from(call);
+        chat.attributes = chat_attributes(random, provider, model, number);
         calls.push(chat);
     }
     let mut embedding = span(
@@ -200,7 +279,7 @@ fn agent_trace(random: &mut StdRng, trace: u64, start_ns: u64) -> (Vec<Span>, Ve
     (vec![request, call_agent], rest)
 }
 
-fn chat_attributes(random: &mut StdRng, provider: &str, model: &str) -> Vec<KeyValue> {
+fn chat_attributes(random: &mut StdRng, provider: &str, model: &str, call: u64) -> Vec<KeyValue> {
     let input = random.random_range(500..20_000);
     vec![
         text("gen_ai.operation.name", "chat"),
@@ -209,7 +288,7 @@ fn chat_attributes(random: &mut StdRng, provider: &str, model: &str) -> Vec<KeyV
         text("gen_ai.response.model", model),
         text(
             "gen_ai.response.id",
-            &format!("chatcmpl-{:032x}", random.random::<u128>()),
+            &format!("chatcmpl-{}", marked(What::Response, call)),
         ),
         text("gen_ai.response.finish_reasons", "stop"),
         text("server.address", "api.openai.com"),
@@ -269,7 +348,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamping_replaces_every_trace_id_and_nothing_else() {
+    fn stamping_replaces_every_id() {
         let body = Body::new(7, 3, 1_000);
         let decode =
             |round| ExportTraceServiceRequest::decode(body.stamped(round)).expect("valid protobuf");
@@ -291,6 +370,30 @@ mod tests {
         expected.sort();
         assert_eq!(ids(&first), expected);
         assert_eq!(first.encoded_len(), second.encoded_len());
+        let values = |request: &ExportTraceServiceRequest, key: &str| {
+            let spans = request
+                .resource_spans
+                .iter()
+                .flat_map(|r| &r.scope_spans)
+                .flat_map(|s| &s.spans);
+            let found = spans.flat_map(|span| &span.attributes);
+            let found = found.filter(|attribute| attribute.key == key);
+            let mut found: Vec<_> = found.map(|a| format!("{:?}", a.value)).collect();
+            found.sort();
+            found.dedup();
+            found
+        };
+        let (one, other) = (
+            values(&first, "gen_ai.response.id"),
+            values(&second, "gen_ai.response.id"),
+        );
+        assert_eq!(one.len(), 12);
+        assert!(one.iter().all(|id| !other.contains(id)));
+        assert_eq!(
+            values(&decode(8), "session.id"),
+            values(&decode(9), "session.id")
+        );
+        assert_eq!(values(&first, "user.id").len(), 3);
         assert_eq!(body.spans(), 30);
     }
 }

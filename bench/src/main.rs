@@ -4,11 +4,11 @@
 mod figures;
 mod ingest;
 mod month;
-mod processor;
 mod raw;
 mod read;
 mod settle;
 mod target;
+mod watch;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use figures::Figures;
-use ingest::Ingest;
+use ingest::{Shape, Times};
 use target::Database;
 
 /// Benchmarks of costflame.
@@ -35,6 +35,15 @@ struct Options {
     /// Spans per request
     #[arg(long, default_value_t = 1_000)]
     spans_per_request: usize,
+    /// Send by OTLP/gRPC instead of OTLP/HTTP
+    #[arg(long)]
+    grpc: bool,
+    /// Seconds of the load that has to be settled as it comes; 300 unless --quick
+    #[arg(long)]
+    sustained: Option<u64>,
+    /// Drive this OTLP endpoint with the same load and measure nothing else
+    #[arg(long, value_name = "URL")]
+    compare: Option<String>,
     /// Calls behind the questions about a month
     #[arg(long, default_value_t = 10_000_000)]
     month_calls: usize,
@@ -44,6 +53,9 @@ struct Options {
     /// Measure only this
     #[arg(long, value_enum)]
     only: Option<Part>,
+    /// Only on this database
+    #[arg(long, value_enum)]
+    database: Option<Kind>,
 }
 
 /// What can be measured alone.
@@ -57,7 +69,32 @@ enum Part {
     Month,
 }
 
+/// What is measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// A fresh file
+    Sqlite,
+    /// A fresh server of the installed version
+    Postgres,
+}
+
 impl Options {
+    /// Fresh databases.
+    fn databases(&self) -> Result<Vec<Database>> {
+        let wants = |kind| self.database.is_none_or(|only| only == kind);
+        let sqlite = wants(Kind::Sqlite).then(Database::sqlite).transpose()?;
+        let postgres = wants(Kind::Postgres).then(Database::postgres);
+        Ok(sqlite.into_iter().chain(postgres).collect())
+    }
+
+    fn shape(&self) -> Shape {
+        Shape {
+            grpc: self.grpc,
+            connections: self.connections,
+            spans_per_request: self.spans_per_request,
+        }
+    }
+
     fn seconds(&self, quick: u64, full: u64) -> Duration {
         Duration::from_secs(if self.quick { quick } else { full })
     }
@@ -71,16 +108,30 @@ impl Options {
 async fn main() -> Result<()> {
     let options = Options::parse();
     let mut figures = Figures::default();
+    if let Some(url) = &options.compare {
+        let time = options.seconds(5, 60);
+        ingest::compare(&mut figures, url, &options.shape(), time).await?;
+    } else {
+        measure(&mut figures, &options).await?;
+    }
+    figures.print();
+    if let Some(path) = options.json {
+        figures.write(&path)?;
+    }
+    Ok(())
+}
+
+async fn measure(figures: &mut Figures, options: &Options) -> Result<()> {
     if options.wants(Part::Ingest) {
-        read::measure(&mut figures, options.seconds(2, 10))?;
-        for database in [Database::sqlite()?, Database::postgres()] {
-            receive(&mut figures, &database, &options).await?;
+        read::measure(figures, options.seconds(1, 10))?;
+        for database in options.databases()? {
+            receive(figures, &database, options).await?;
         }
     }
     if options.wants(Part::Settle) {
         let traces = if options.quick { 1_000 } else { 20_000 };
-        for database in [Database::sqlite()?, Database::postgres()] {
-            settle::measure(&mut figures, &database, traces, options.seconds(3, 30)).await?;
+        for database in options.databases()? {
+            settle::measure(figures, &database, traces, options.seconds(3, 30)).await?;
         }
     }
     if options.wants(Part::Month) {
@@ -96,36 +147,36 @@ async fn main() -> Result<()> {
             } else {
                 "Postgres"
             };
-            month::measure(&mut figures, name, url, calls, repeat).await?;
+            month::measure(figures, name, url, calls, repeat).await?;
         } else {
-            for database in [Database::sqlite()?, Database::postgres()] {
+            for database in options.databases()? {
                 let url = database.url();
-                month::measure(&mut figures, database.name(), &url, calls, repeat).await?;
+                month::measure(figures, database.name(), &url, calls, repeat).await?;
             }
         }
-    }
-    figures.print();
-    if let Some(path) = options.json {
-        figures.write(&path)?;
     }
     Ok(())
 }
 
 async fn receive(figures: &mut Figures, database: &Database, options: &Options) -> Result<()> {
-    let load = Ingest {
-        connections: options.connections,
-        spans_per_request: options.spans_per_request,
-        time: options.seconds(5, 60),
+    let times = Times {
+        burst: options.seconds(2, 20),
+        sustained: match options.sustained {
+            Some(seconds) => Duration::from_secs(seconds),
+            None => options.seconds(6, 300),
+        },
+        share: options.seconds(4, 30),
     };
-    ingest::measure(figures, database, &load)
+    let name = database.name();
+    ingest::measure(figures, database, &options.shape(), times)
         .await
-        .with_context(|| database.name().to_owned())?;
-    raw::measure(figures, database, options.seconds(2, 15)).await?;
-    figures.ratio(
-        database.name(),
-        "acknowledged_spans_per_s",
-        "raw_rows_per_s",
-        "acknowledged_of_raw",
-    );
+        .with_context(|| name.to_owned())?;
+    raw::measure(figures, database, options.seconds(1, 15)).await?;
+    for (rate, share) in [
+        ("acknowledged_spans_per_s", "acknowledged_of_raw"),
+        ("settled_spans_per_s", "settled_of_raw"),
+    ] {
+        figures.ratio(name, rate, "raw_spans_per_s", share);
+    }
     Ok(())
 }

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use costflame_bench::load::{Body, CALLS_PER_TRACE, SPANS_PER_TRACE};
+use costflame_bench::{
+    load::{Body, CALLS_PER_TRACE, SPANS_PER_TRACE},
+    processor,
+};
 use costflame_collector::{
     decode::{Limits, walk_traces},
     dialect::land::Lander,
 };
 use costflame_pricing::Catalog;
 
-use crate::{figures::Figures, processor};
+use crate::figures::Figures;
 
 /// Reads the same request again and again for `time` of the processor.
 pub(crate) fn measure(figures: &mut Figures, time: Duration) -> Result<()> {

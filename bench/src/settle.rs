@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use costflame_bench::load::Body;
+use costflame_bench::{load::Body, processor};
 use costflame_collector::{
     decode::{Limits, walk_traces},
     dialect::land::Lander,
@@ -18,7 +18,7 @@ use costflame_store::{Due, LandingRow, MarkId, Options, Store};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::{figures::Figures, processor, target::Database};
+use crate::{figures::Figures, target::Database};
 
 /// Traces landed in one transaction.
 const TRACES: u64 = 100;

@@ -9,7 +9,15 @@ use std::{
 use anyhow::{Context, Result, bail};
 use costflame_store::testing::Postgres;
 
-use crate::processor;
+use costflame_bench::processor;
+use sqlx::{Connection, PgConnection};
+
+/// Settings of a small machine; commits reach the disk.
+const POSTGRES: &[&str] = &[
+    "shared_buffers=512MB",
+    "max_wal_size=4GB",
+    "wal_compression=lz4",
+];
 
 /// Where the binary keeps its data.
 pub(crate) enum Database {
@@ -24,10 +32,10 @@ impl Database {
         })
     }
 
-    /// A server with the settings of a small machine; commits reach the disk.
+    /// A fresh server.
     pub(crate) fn postgres() -> Self {
         Self::Postgres {
-            server: Postgres::start_with(&["shared_buffers=512MB", "max_wal_size=4GB"]),
+            server: Postgres::start_with(POSTGRES),
         }
     }
 
@@ -44,12 +52,37 @@ impl Database {
             Self::Postgres { server } => server.url(),
         }
     }
+
+    /// Processor seconds of the database's own processes so far; SQLite has none.
+    pub(crate) fn cpu_seconds(&self) -> Result<Option<f64>> {
+        match self {
+            Self::Sqlite { .. } => Ok(None),
+            Self::Postgres { server } => processor::seconds_of_family(server.process()).map(Some),
+        }
+    }
+
+    /// Bytes of tables and indexes.
+    pub(crate) async fn bytes(&self) -> Result<u64> {
+        match self {
+            Self::Sqlite { folder } => Ok(folder.path().join("c.db").metadata()?.len()),
+            Self::Postgres { server } => {
+                let mut connection = PgConnection::connect(&server.url()).await?;
+                let bytes: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())")
+                    .fetch_one(&mut connection)
+                    .await?;
+                Ok(u64::try_from(bytes)?)
+            }
+        }
+    }
 }
 
 /// The running binary; dropping it kills it.
 pub(crate) struct Server {
     child: Child,
+    /// Base URLs: OTLP by HTTP and by gRPC, the API.
     pub(crate) http: String,
+    pub(crate) grpc: String,
+    pub(crate) api: String,
 }
 
 impl Server {
@@ -73,19 +106,27 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start costflame")?;
-        let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        let mut http = String::new();
-        for line in lines {
+        let mut banner = String::new();
+        for line in BufReader::new(child.stdout.take().context("no output")?).lines() {
             let line = line?;
-            if let Some((_, address)) = line.split_once("OTEL_EXPORTER_OTLP_ENDPOINT=") {
-                http = address.to_owned();
+            banner.push_str(&line);
+            banner.push('\n');
+            if line.contains("OTEL_EXPORTER_OTLP_ENDPOINT=") {
                 break;
             }
         }
-        if http.is_empty() {
-            bail!("costflame ended before it was ready");
-        }
-        Ok(Self { child, http })
+        let address = |name: &str| {
+            let line = banner.lines().find(|line| line.contains(name));
+            line.and_then(|line| line.split_whitespace().last())
+                .map(str::to_owned)
+                .context("costflame ended before it was ready")
+        };
+        Ok(Self {
+            http: address("OTLP/HTTP")?,
+            grpc: address("OTLP/gRPC")?,
+            api: address("UI and API")?,
+            child,
+        })
     }
 
     /// CPU seconds used so far.
@@ -93,19 +134,22 @@ impl Server {
         processor::seconds_of(self.child.id())
     }
 
-    /// Highest resident memory so far, in MiB.
-    pub(crate) fn peak_mib(&self) -> Result<f64> {
+    /// Resident memory now and at most so far, in MiB.
+    pub(crate) fn memory_mib(&self) -> Result<(f64, f64)> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmHWM:"))
-            .context("no VmHWM")?;
-        let kib: f64 = line
-            .split_whitespace()
-            .nth(1)
-            .context("no number")?
-            .parse()?;
-        Ok(kib / 1024.0)
+        let mib = |name: &str| -> Result<f64> {
+            let line = status
+                .lines()
+                .find(|line| line.starts_with(name))
+                .with_context(|| format!("no {name}"))?;
+            let kib: f64 = line
+                .split_whitespace()
+                .nth(1)
+                .context("no number")?
+                .parse()?;
+            Ok(kib / 1024.0)
+        };
+        Ok((mib("VmRSS:")?, mib("VmHWM:")?))
     }
 }
 
@@ -117,9 +161,14 @@ impl Drop for Server {
     }
 }
 
-/// The release binary, beside this program.
+/// The release binary.
 fn binary() -> Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name("costflame");
+    beside("costflame")
+}
+
+/// A program beside this one.
+pub(crate) fn beside(name: &str) -> Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
     if !path.exists() {
         bail!(
             "{} is missing: `cargo xtask bench` builds it",

@@ -83,6 +83,23 @@ impl Postgres {
         server
     }
 
+    /// Its first process, the parent of all others.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid"));
+        let number = file
+            .expect("the server runs")
+            .lines()
+            .next()
+            .map(str::parse);
+        number
+            .and_then(Result::ok)
+            .expect("the first line is a number")
+    }
+
     /// URL of the server's first database.
     #[must_use]
     pub fn url(&self) -> String {

@@ -16,6 +16,12 @@ pub(crate) struct Options {
     /// Write every figure to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Drive this OTLP endpoint with the same load instead
+    #[arg(long, value_name = "URL")]
+    compare: Option<String>,
+    /// What else the benchmark is told, behind `--`; see `-- --help`
+    #[arg(last = true)]
+    rest: Vec<String>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -35,5 +41,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(path) = &options.json {
         bench.arg("--json").arg(std::path::absolute(path)?);
     }
-    run::run(&mut bench)
+    if let Some(url) = &options.compare {
+        bench.arg("--compare").arg(url);
+    }
+    run::run(bench.args(&options.rest))
 }
