@@ -58,9 +58,9 @@ impl DimTable {
     /// Every table and tier.
     pub(crate) const ALL: [Self; 4] = [
         Self::Series,
-        Self::Paths,
         Self::Totals(DIM_TIERS[0]),
         Self::Totals(DIM_TIERS[1]),
+        Self::Paths,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -127,6 +127,11 @@ impl DimKey {
     /// The UTC day, in days since 1970.
     pub(crate) fn day(&self) -> i32 {
         day_of(self.hour_us)
+    }
+
+    /// The day of the dimension it belongs to.
+    pub(crate) fn on_day(&self) -> (i32, i32, String) {
+        (self.project, self.day(), self.dimension.to_string())
     }
 
     /// Where it counts in a table.

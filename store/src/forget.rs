@@ -45,13 +45,14 @@ pub(crate) async fn forget<S: Session>(
         .map(|known| gone(known.trace.as_ref().map_or(0, landed_day)))
         .collect();
     let batch = Batch { known, outcomes };
-    let writes = apply(&mut session, &keys, batch, dropped, Some(days)).await?;
+    let mut writes = apply(&mut session, &keys, batch, dropped, Some(days)).await?;
     let forgotten = Forgotten {
         traces: writes.old_traces.len() as u64,
         calls: writes.old_calls.len() as u64,
     };
-    session.write(&writes).await?;
-    correction::note(&mut session, &writes.deltas.by_series()).await?;
+    let changes = writes.deltas.by_series();
+    session.write(&mut writes).await?;
+    correction::note(&mut session, &changes).await?;
     session.delete_landed(&keys).await?;
     session.note_deletion(why, forgotten, now_us).await?;
     session.commit().await?;

@@ -6,6 +6,7 @@
 //! `postgres` are its two implementations, which only differ in how they execute statements.
 
 mod access;
+mod added;
 mod call_columns;
 mod call_row;
 mod change;

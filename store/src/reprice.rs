@@ -251,8 +251,9 @@ pub(crate) async fn step<S: Session>(
         }
     }
     writes.settle_replaced();
-    session.write(&writes).await?;
-    correction::note(&mut session, &writes.deltas.by_series()).await?;
+    let changes = writes.deltas.by_series();
+    session.write(&mut writes).await?;
+    correction::note(&mut session, &changes).await?;
     session.rewrite_landed(&rewritten).await?;
     session.mark(&again, now_us).await?;
     session.note_repricing(&state).await?;

@@ -71,8 +71,9 @@ pub(crate) trait Session: Send {
         stretches: &[Stretch],
     ) -> impl Future<Output = Result<Vec<ClaimRow>, StoreError>> + Send;
 
-    /// Writes everything.
-    fn write(&mut self, writes: &Writes) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Writes everything. Differences that it could add to the rollups at once are taken out.
+    fn write(&mut self, writes: &mut Writes)
+    -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Deletes every landed row and mark of the traces, and makes every settling under way that
     /// may have read them start again.

@@ -53,7 +53,7 @@ pub(crate) async fn settle<S: Session>(
     let landed = session.landed(&keys).await?;
     let traces = session.traces(&keys).await?;
     let days = horizon.dropped.kept(days(&landed, &traces));
-    let calls = session.calls(&keys, days).await?;
+    let calls = calls_of(&mut session, &traces, days).await?;
     let spans = landed.len();
     let was_settled = !traces.is_empty();
     let known = gather(&keys, landed, traces, calls);
@@ -68,8 +68,8 @@ pub(crate) async fn settle<S: Session>(
         .iter()
         .flat_map(|due| due.marks.iter().map(|mark| (due.trace.lane(), *mark)))
         .collect();
-    session.write(&writes).await?;
     let report = report(keys.len(), spans, truncated, &writes);
+    session.write(&mut writes).await?;
     session.commit().await?;
     Ok(report)
 }
@@ -93,7 +93,8 @@ pub(crate) async fn apply<S: Session>(
     if let Some(days) = again {
         // Elections held by others, and on SQLite settlings, may have changed them until the locks were ours.
         let traces = session.traces(keys).await?;
-        refresh(&mut batch, traces, session.calls(keys, days).await?);
+        let calls = calls_of(session, &traces, days).await?;
+        refresh(&mut batch, traces, calls);
     }
     let members: HashSet<TraceKey> = keys.iter().copied().collect();
     let elected = election::hold(session, &members, batch.old_claims(), new).await?;
@@ -110,6 +111,19 @@ pub(crate) async fn apply<S: Session>(
     }
     writes.deltas.settle();
     Ok(writes)
+}
+
+/// Their calls; a trace without a row has none.
+async fn calls_of<S: Session>(
+    session: &mut S,
+    traces: &[TraceRow],
+    days: (i32, i32),
+) -> Result<Vec<CallRow>, StoreError> {
+    if traces.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<TraceKey> = traces.iter().map(|trace| trace.key).collect();
+    session.calls(&keys, days).await
 }
 
 fn report(traces: usize, spans: usize, truncated: usize, writes: &Writes) -> SettleReport {

@@ -44,12 +44,15 @@ struct Settled {
     not_before_us: i64,
 }
 
+/// Batches that may be under way at once; no two have traces of the same lane.
+pub const BATCHES: usize = 2;
+
 /// The dirty traces of the lanes this settler owns, by the time they are due.
 #[derive(Debug)]
 pub struct Schedule {
     times: SettleTimes,
     dirty: HashMap<TraceKey, Dirty>,
-    by_due: BTreeSet<(i64, TraceKey)>,
+    by_due: [BTreeSet<(i64, TraceKey)>; BATCHES],
     settled: HashMap<TraceKey, Settled>,
 }
 
@@ -60,7 +63,7 @@ impl Schedule {
         Self {
             times,
             dirty: HashMap::new(),
-            by_due: BTreeSet::new(),
+            by_due: Default::default(),
             settled: HashMap::new(),
         }
     }
@@ -89,32 +92,33 @@ impl Schedule {
         let before = dirty.due_us;
         dirty.due_us = due(&self.times, dirty, settled);
         let after = dirty.due_us;
-        self.by_due.remove(&(before, mark.trace));
-        self.by_due.insert((after, mark.trace));
+        let by_due = &mut self.by_due[batch_of(mark.trace)];
+        by_due.remove(&(before, mark.trace));
+        by_due.insert((after, mark.trace));
     }
 
-    /// Takes out at most `limit` traces that are due, the longest overdue first.
-    pub fn take_due(&mut self, now_us: i64, limit: usize) -> Vec<Due> {
-        let due: Vec<_> = self
-            .by_due
-            .iter()
-            .take_while(|(due_us, _)| *due_us <= now_us)
-            .take(limit)
-            .copied()
-            .collect();
-        due.into_iter()
-            .filter_map(|entry| self.take(entry, now_us))
-            .collect()
-    }
-
-    fn take(&mut self, entry: (i64, TraceKey), now_us: i64) -> Option<Due> {
-        self.by_due.remove(&entry);
-        let dirty = self.dirty.remove(&entry.1)?;
-        self.remember(entry.1, &dirty, now_us);
-        Some(Due {
-            trace: entry.1,
-            marks: dirty.marks.into_iter().collect(),
-        })
+    /// Takes out at most `limit` traces of a batch that are due, the longest overdue first, and no more once those taken
+    /// have `spans` new spans among them.
+    pub fn take_due(&mut self, batch: usize, now_us: i64, limit: usize, spans: u64) -> Vec<Due> {
+        let (mut taken, mut taken_spans) = (Vec::new(), 0);
+        while taken.len() < limit && taken_spans < spans {
+            let Some(entry) = self.by_due[batch].first().copied() else {
+                break;
+            };
+            if entry.0 > now_us {
+                break;
+            }
+            self.by_due[batch].remove(&entry);
+            let trace = entry.1;
+            let Some(dirty) = self.dirty.remove(&trace) else {
+                continue;
+            };
+            self.remember(trace, &dirty, now_us);
+            taken_spans += dirty.spans;
+            let marks = dirty.marks.into_iter().collect();
+            taken.push(Due { trace, marks });
+        }
+        taken
     }
 
     /// A trace that has become large waits before it is settled again, the longer the larger it is, so that
@@ -142,20 +146,23 @@ impl Schedule {
     /// Forgets everything; the marks must be read again from the first.
     pub fn clear(&mut self) {
         self.dirty.clear();
-        self.by_due.clear();
+        self.by_due.iter_mut().for_each(BTreeSet::clear);
     }
 
     /// Forgets the traces of lanes that are no longer owned.
     pub fn keep_lanes(&mut self, owned: impl Fn(i16) -> bool) {
         self.dirty.retain(|trace, _| owned(trace.lane()));
-        self.by_due.retain(|(_, trace)| owned(trace.lane()));
+        for by_due in &mut self.by_due {
+            by_due.retain(|(_, trace)| owned(trace.lane()));
+        }
         self.settled.retain(|trace, _| owned(trace.lane()));
     }
 
     /// When the next trace is due, in microseconds since 1970.
     #[must_use]
     pub fn next_due_us(&self) -> Option<i64> {
-        self.by_due.first().map(|(due_us, _)| *due_us)
+        let first = |by_due: &BTreeSet<(i64, TraceKey)>| by_due.first().map(|(due_us, _)| *due_us);
+        self.by_due.iter().filter_map(first).min()
     }
 
     /// Traces that wait.
@@ -169,6 +176,11 @@ impl Schedule {
     pub fn is_empty(&self) -> bool {
         self.dirty.is_empty()
     }
+}
+
+/// Which batch a trace may be in.
+fn batch_of(trace: TraceKey) -> usize {
+    usize::from(trace.lane().unsigned_abs()) % BATCHES
 }
 
 fn due(times: &SettleTimes, dirty: &Dirty, settled: Option<Settled>) -> i64 {
@@ -229,9 +241,14 @@ mod tests {
         }
     }
 
+    fn take(schedule: &mut Schedule, now_us: i64, limit: usize) -> Vec<Due> {
+        (0..BATCHES)
+            .flat_map(|batch| schedule.take_due(batch, now_us, limit, 1_000_000))
+            .collect()
+    }
+
     fn taken(schedule: &mut Schedule, now_us: i64) -> Vec<TraceKey> {
-        schedule
-            .take_due(now_us, 10)
+        take(schedule, now_us, 10)
             .into_iter()
             .map(|due| due.trace)
             .collect()
@@ -245,7 +262,7 @@ mod tests {
         schedule.observe(&mark(1, SECOND, true, 1));
         assert_eq!(schedule.next_due_us(), Some(3 * SECOND));
         assert!(taken(&mut schedule, 3 * SECOND - 1).is_empty());
-        let due = schedule.take_due(3 * SECOND, 10);
+        let due = take(&mut schedule, 3 * SECOND, 10);
         assert_eq!(due.len(), 1);
         assert_eq!(due[0].marks.len(), 2, "both marks are settled with it");
         assert!(schedule.is_empty());
@@ -296,12 +313,26 @@ mod tests {
             schedule.observe(&mark(1, SECOND, true, 1));
         }
         assert_eq!(schedule.len(), 2);
-        let due = schedule.take_due(100 * SECOND, 1);
+        let due = schedule.take_due(batch_of(key(1)), 100 * SECOND, 1, 1_000_000);
         assert_eq!(
             (due.len(), due[0].trace, due[0].marks.len()),
             (1, key(1), 1)
         );
         assert_eq!(taken(&mut schedule, 100 * SECOND), [key(2)]);
+    }
+
+    #[test]
+    fn a_batch_ends_when_it_has_many_spans() {
+        let mut schedule = schedule();
+        let batch = batch_of(key(1));
+        let same = (1..=255).filter(|number| batch_of(key(*number)) == batch);
+        for number in same.take(3) {
+            schedule.observe(&mark(number, i64::from(number), true, 10));
+        }
+        for expected in [2, 1] {
+            let due = schedule.take_due(batch, 100 * SECOND, 10, 15);
+            assert_eq!(due.len(), expected);
+        }
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! The task that owns lanes, watches their marks and settles the traces that are due.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use costflame_store::{Dropped, Due, Lease, Mark, MarkId, Store, StoreError};
-use tokio::{task::JoinHandle, time::Instant};
+use costflame_store::{
+    Dropped, Due, Lease, Mark, MarkId, SettleReport, Store, StoreError, TraceKey,
+};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     metrics::SettleMetrics,
-    schedule::{Schedule, SettleTimes},
+    schedule::{BATCHES, Schedule, SettleTimes},
 };
 use crate::time::{Steady, now_us};
 
@@ -22,13 +27,17 @@ const TIDY_EVERY: Duration = Duration::from_secs(600);
 const TIDY_AGAIN: Duration = Duration::from_secs(60);
 /// Marks read in one statement.
 const MARKS: u32 = 10_000;
-/// Traces settled in one transaction.
-const TRACES: usize = 256;
+/// Traces settled in one transaction, unless they have [`SPANS`] new spans before.
+const TRACES: usize = 1024;
+/// Spans after which a transaction takes no further trace.
+const SPANS: u64 = 20_000;
 /// Differences folded in one transaction.
 const DELTAS: u32 = 20_000;
 /// How often all marks are read again: those of traces that were put off, and those that a database of several servers
 /// showed later than others that were committed after them.
 const READ_AGAIN_EVERY: Duration = Duration::from_secs(60);
+/// How long differences wait at most until batches make way for folding.
+const FOLD_EVERY: Duration = Duration::from_secs(1);
 /// The pause after the database failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -54,6 +63,72 @@ impl SettleConfig {
     }
 }
 
+/// What became of a batch.
+#[derive(Debug)]
+struct Settled {
+    batch: usize,
+    /// Transactions: one, or one per trace where one of them cannot be settled.
+    reports: Vec<(SettleReport, Duration)>,
+    failed: Vec<TraceKey>,
+    error: Option<StoreError>,
+}
+
+impl Settled {
+    fn new(batch: usize) -> Self {
+        Self {
+            batch,
+            reports: Vec::new(),
+            failed: Vec::new(),
+            error: None,
+        }
+    }
+
+    async fn settle(
+        &mut self,
+        store: &Store,
+        leases: &[Lease],
+        due: &[Due],
+    ) -> Result<(), StoreError> {
+        match self.settle_at_once(store, leases, due).await {
+            Err(error) if is_of_a_trace(&error) => self.settle_each(store, leases, due).await,
+            result => result,
+        }
+    }
+
+    async fn settle_at_once(
+        &mut self,
+        store: &Store,
+        leases: &[Lease],
+        due: &[Due],
+    ) -> Result<(), StoreError> {
+        let start = Instant::now();
+        let report = store.settle(leases, due).await?;
+        self.reports.push((report, start.elapsed()));
+        Ok(())
+    }
+
+    /// Settles one by one, so that a trace that cannot be settled keeps no other one waiting.
+    async fn settle_each(
+        &mut self,
+        store: &Store,
+        leases: &[Lease],
+        due: &[Due],
+    ) -> Result<(), StoreError> {
+        for due in due {
+            let one = std::slice::from_ref(due);
+            match self.settle_at_once(store, leases, one).await {
+                Err(error) if is_of_a_trace(&error) => {
+                    let trace = format!("{:032x}", u128::from_be_bytes(due.trace.trace_id.0));
+                    tracing::error!(%error, trace, "a trace cannot be settled; it is tried again in a quarter of an hour");
+                    self.failed.push(due.trace);
+                }
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Settles the traces of the lanes it owns.
 #[derive(Debug)]
 pub struct Settler {
@@ -61,11 +136,17 @@ pub struct Settler {
     config: SettleConfig,
     metrics: SettleMetrics,
     schedule: Schedule,
+    /// Batches under way: while one waits for the database, the other reads or is computed.
+    settling: JoinSet<Settled>,
+    /// Their marks, which are there to be read until they end.
+    under_way: [HashSet<MarkId>; BATCHES],
     leases: Vec<Lease>,
     read_to: MarkId,
     read_again_at: Instant,
     renew_at: Instant,
     tidy_at: Instant,
+    /// When no batch begins until differences have been folded.
+    fold_at: Instant,
     /// When nothing was left to fold for the last time.
     folded_at: Instant,
     /// What is due when goes by this one.
@@ -89,11 +170,14 @@ impl Settler {
             config,
             metrics,
             schedule,
+            settling: JoinSet::new(),
+            under_way: Default::default(),
             leases,
             read_to: MarkId::default(),
             read_again_at: now,
             renew_at: now,
             tidy_at: now,
+            fold_at: now,
             folded_at: now,
             clock: Steady::start(),
         };
@@ -105,6 +189,7 @@ impl Settler {
                     () = tokio::time::sleep(pause) => {}
                 }
             }
+            settler.end_settling().await;
             settler.give_back().await;
         })
     }
@@ -115,7 +200,9 @@ impl Settler {
             Ok(false) => self.config.poll(),
             Err(error) => {
                 tracing::warn!(%error, "settling waits for the database");
+                self.end_settling().await;
                 // What was taken from the schedule is still marked: read all marks again.
+                self.under_way = Default::default();
                 self.schedule.clear();
                 self.read_to = MarkId::default();
                 self.renew_at = Instant::now();
@@ -128,14 +215,25 @@ impl Settler {
     async fn turn(&mut self) -> Result<bool, StoreError> {
         self.renew().await?;
         let more_marks = self.read_marks().await?;
-        let settled = self.settle_due().await?;
-        let all_folded = self.store.fold(DELTAS).await? < u64::from(DELTAS);
-        if all_folded {
-            self.folded_at = Instant::now();
+        // A batch that finds somebody folding has to write differences, so batches make way.
+        if Instant::now() < self.fold_at {
+            self.begin_due();
         }
+        let settled = self.await_settled().await?;
+        let all_folded = !self.settling.is_empty() || self.fold().await?;
         self.tidy().await;
         self.report();
         Ok(more_marks || settled || !all_folded)
+    }
+
+    /// True when nothing is left.
+    async fn fold(&mut self) -> Result<bool, StoreError> {
+        let all_folded = self.store.fold(DELTAS).await? < u64::from(DELTAS);
+        self.fold_at = Instant::now() + FOLD_EVERY;
+        if all_folded {
+            self.folded_at = Instant::now();
+        }
+        Ok(all_folded)
     }
 
     fn report(&self) {
@@ -174,7 +272,8 @@ impl Settler {
         let lanes: Vec<i16> = self.leases.iter().map(|lease| lease.lane).collect();
         let page = self.store.marks_after(&lanes, self.read_to, MARKS).await?;
         let system_us = now_us();
-        for mark in &page.marks {
+        let is_new = |mark: &&Mark| !self.under_way.iter().any(|marks| marks.contains(&mark.id));
+        for mark in page.marks.iter().filter(is_new) {
             self.schedule.observe(&Mark {
                 received_us: self.clock.time_of(mark.received_us, system_us),
                 ..*mark
@@ -189,40 +288,62 @@ impl Settler {
         Ok(more)
     }
 
-    async fn settle_due(&mut self) -> Result<bool, StoreError> {
-        let due = self.schedule.take_due(self.clock.now_us(), TRACES);
-        if due.is_empty() {
-            return Ok(false);
+    /// Starts the batches that are not under way.
+    fn begin_due(&mut self) {
+        for batch in 0..BATCHES {
+            if !self.under_way[batch].is_empty() {
+                continue;
+            }
+            let due = self
+                .schedule
+                .take_due(batch, self.clock.now_us(), TRACES, SPANS);
+            if due.is_empty() {
+                continue;
+            }
+            let marks = due.iter().flat_map(|due| &due.marks);
+            self.under_way[batch].extend(marks);
+            let (store, leases) = (Arc::clone(&self.store), self.leases.clone());
+            self.settling.spawn(async move {
+                let mut settled = Settled::new(batch);
+                settled.error = settled.settle(&store, &leases, &due).await.err();
+                settled
+            });
         }
-        let start = Instant::now();
-        match self.store.settle(&self.leases, &due).await {
-            Ok(report) => self.metrics.settled(&report, start.elapsed()),
-            Err(error) if is_of_a_trace(&error) => self.settle_each(&due).await?,
-            Err(error) => return Err(error),
-        }
-        Ok(due.len() == TRACES)
     }
 
-    /// Settles one by one, so that a trace that cannot be settled keeps no other one waiting.
-    async fn settle_each(&mut self, due: &[Due]) -> Result<(), StoreError> {
-        for due in due {
-            let start = Instant::now();
-            match self
-                .store
-                .settle(&self.leases, std::slice::from_ref(due))
-                .await
-            {
-                Ok(report) => self.metrics.settled(&report, start.elapsed()),
-                Err(error) if is_of_a_trace(&error) => {
-                    let trace = format!("{:032x}", u128::from_be_bytes(due.trace.trace_id.0));
-                    tracing::error!(%error, trace, "a trace cannot be settled; it is tried again in a quarter of an hour");
-                    self.metrics.failed();
-                    self.schedule.put_off(due.trace, self.clock.now_us());
-                }
-                Err(error) => return Err(error),
+    /// Waits a little for a batch to end; true when one is or was under way.
+    async fn await_settled(&mut self) -> Result<bool, StoreError> {
+        if self.settling.is_empty() {
+            return Ok(false);
+        }
+        let Ok(Some(settled)) = timeout(self.config.poll(), self.settling.join_next()).await else {
+            return Ok(true);
+        };
+        let settled =
+            settled.map_err(|error| StoreError::Refused(format!("settling failed: {error}")))?;
+        self.under_way[settled.batch].clear();
+        self.note(settled).map_or(Ok(true), Err)
+    }
+
+    /// Waits for the batches under way; what fails is still marked.
+    async fn end_settling(&mut self) {
+        while let Some(ended) = self.settling.join_next().await {
+            if let Ok(settled) = ended {
+                self.note(settled);
             }
         }
-        Ok(())
+    }
+
+    /// Counts what a batch settled, and puts off what cannot be; what ended it early.
+    fn note(&mut self, settled: Settled) -> Option<StoreError> {
+        for (report, time) in &settled.reports {
+            self.metrics.settled(report, *time);
+        }
+        for trace in settled.failed {
+            self.metrics.failed();
+            self.schedule.put_off(trace, self.clock.now_us());
+        }
+        settled.error
     }
 
     /// Nothing waits for it: what fails is done a little later.

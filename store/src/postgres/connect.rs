@@ -14,10 +14,11 @@ use crate::{Options, StoreError, clock, error::OLDEST_POSTGRES};
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Whoever waits for a lock, as of another program on a whole table, hears so before a sender loses patience. The server
-/// would keep waiting for a client that has gone, a connection for each try.
+/// would keep waiting for a client that has gone, a connection for each try. And compiling a statement takes longer than
+/// any of these, whatever the planner thinks they cost.
 macro_rules! patient {
     () => {
-        "BEGIN; SET LOCAL lock_timeout = '5s'"
+        "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL jit = off"
     };
 }
 

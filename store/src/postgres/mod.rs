@@ -1,5 +1,6 @@
 //! Postgres 15 and newer.
 
+mod add;
 mod connect;
 mod copy;
 pub(crate) mod distribute;

@@ -31,20 +31,33 @@ pub(super) async fn landed(
     connection: &mut PgConnection,
     traces: &[TraceKey],
 ) -> Result<Vec<LandingRow>, StoreError> {
-    const SQL: &str = concat!(
+    const FEW: &str = concat!(
+        "SELECT ",
+        landing_columns!(),
+        " FROM unnest($1::smallint[], $2::bytea[], $3::integer[]) AS k (k_lane, k_trace, k_project) \
+         JOIN landing ON lane = k_lane AND trace_id = k_trace AND project_id = k_project LIMIT $4"
+    );
+    const MANY: &str = concat!(
         "SELECT found.* FROM unnest($1::smallint[], $2::bytea[], $3::integer[]) AS k (k_lane, k_trace, k_project) \
          CROSS JOIN LATERAL (SELECT ",
         landing_columns!(),
         " FROM landing WHERE lane = k_lane AND trace_id = k_trace AND project_id = k_project \
          ORDER BY received_us, span_id, content_hash LIMIT $4) found"
     );
-    let (lanes, ids, projects) = keys(traces);
-    let query = query(SQL)
-        .bind(lanes)
-        .bind(ids)
-        .bind(projects)
-        .bind(MOST_ROWS as i64);
-    let rows = query.fetch_all(connection).await?;
+    let mut rows = Vec::new();
+    // Only where all of them together reach the bound does it matter which come first.
+    for sql in [FEW, MANY] {
+        let (lanes, ids, projects) = keys(traces);
+        let query = query(sql)
+            .bind(lanes)
+            .bind(ids)
+            .bind(projects)
+            .bind(MOST_ROWS as i64);
+        rows = query.fetch_all(&mut *connection).await?;
+        if rows.len() < MOST_ROWS {
+            break;
+        }
+    }
     rows.iter().map(read_landing).collect()
 }
 

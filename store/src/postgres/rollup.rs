@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::Postgres;
-use super::statement::{query, query_scalar};
+use super::statement::{query, query_as, query_scalar};
 use crate::{
     StoreError,
     delta::{DIM_TIERS, HELD_BY_PATH, MOST_VALUES, TIERS},
@@ -168,19 +168,25 @@ impl Postgres {
     /// See [`crate::Store::fold`].
     pub(crate) async fn fold(&self, limit: u32) -> Result<u64, StoreError> {
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
-        let alone: bool = query_scalar("SELECT pg_try_advisory_xact_lock($1)")
-            .bind(FOLD_LOCK)
-            .fetch_one(guard.connection())
-            .await?;
-        if !alone {
+        // Most of the time there are none, and whoever holds the lock keeps others from adding at once.
+        let (traces, paths, dims): (bool, bool, bool) = query_as(
+            "SELECT EXISTS (SELECT FROM trace_deltas), EXISTS (SELECT FROM rollup_deltas), EXISTS (SELECT FROM dim_deltas)",
+        )
+        .fetch_one(guard.connection())
+        .await?;
+        if !(traces || paths || dims) || !lock(guard.connection()).await? {
             guard.commit().await?;
             return Ok(0);
         }
-        let mut folded: i64 = query_scalar(FOLD_TRACES.as_str())
-            .bind(i64::from(limit))
-            .fetch_one(guard.connection())
-            .await?;
-        for sql in [FOLD.as_str(), FOLD_DIMS.as_str()] {
+        let mut folded: i64 = 0;
+        if traces {
+            folded = query_scalar(FOLD_TRACES.as_str())
+                .bind(i64::from(limit))
+                .fetch_one(guard.connection())
+                .await?;
+        }
+        let statements = [(paths, FOLD.as_str()), (dims, FOLD_DIMS.as_str())];
+        for (_, sql) in statements.into_iter().filter(|(any, _)| *any) {
             let rows = query(sql)
                 .bind(i64::from(limit))
                 .fetch_all(guard.connection())
@@ -195,13 +201,23 @@ impl Postgres {
     }
 }
 
+/// Takes the folder's lock until the end of the transaction; false while somebody else holds it.
+pub(super) async fn lock(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    let alone = query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+        .bind(FOLD_LOCK)
+        .fetch_one(connection)
+        .await?;
+    Ok(alone)
+}
+
 /// Deletes a row that came to nothing; of a day with too many values, those by path.
 async fn clear(connection: &mut PgConnection, row: &PgRow) -> Result<(), StoreError> {
     let Some(which) = row.try_get::<Option<i32>, _>(1)? else {
         return Ok(());
     };
     if which == 4 {
-        return note_wide(connection, row).await;
+        let (project, day) = (row.try_get(2)?, row.try_get(4)?);
+        return note_wide(connection, project, day, row.try_get(5)?).await;
     }
     // $2 or $3, and of $4 to $7 those that the table has.
     let sql = match which {
@@ -235,10 +251,13 @@ async fn clear(connection: &mut PgConnection, row: &PgRow) -> Result<(), StoreEr
     Ok(())
 }
 
-async fn note_wide(connection: &mut PgConnection, row: &PgRow) -> Result<(), StoreError> {
-    let project: i32 = row.try_get(2)?;
-    let day: i64 = row.try_get(4)?;
-    let dimension: &str = row.try_get(5)?;
+/// Notes that a day has too many values of a dimension to be held by path, and deletes those that were.
+pub(super) async fn note_wide(
+    connection: &mut PgConnection,
+    project: i32,
+    day: i64,
+    dimension: &str,
+) -> Result<(), StoreError> {
     let noted = query(
         "INSERT INTO dim_wide (project_id, day, dimension) SELECT $1, $2::bigint::integer, $3 \
          WHERE (SELECT count(*) FROM (SELECT FROM dim_totals WHERE project_id = $1 AND tier = 86400 \

@@ -128,7 +128,7 @@ impl Session for PgSession<'_> {
         read::claims_within(self.connection(), stretches).await
     }
 
-    async fn write(&mut self, writes: &Writes) -> Result<(), StoreError> {
+    async fn write(&mut self, writes: &mut Writes) -> Result<(), StoreError> {
         self.stored = write::write(self.guard.connection(), writes, &self.postgres.seen).await?;
         Ok(())
     }

@@ -6,7 +6,7 @@ use costflame_profile::PathRow;
 use sqlx::{AssertSqlSafe, PgConnection, postgres::PgArguments, query::Query};
 
 use super::statement::{query, query_as};
-use super::{copy::CopyBuffer, encode, landing::copy, read::keys};
+use super::{add::add, copy::CopyBuffer, encode, landing::copy, read::keys};
 use crate::{
     CallKey, CallRow, ClassSet, MarkId, SeriesId, SeriesRow, StoreError, TraceKey, TraceTotals,
     call_columns::{VerdictColumns, calls_columns, sampled_columns},
@@ -16,10 +16,11 @@ use crate::{
     seen::{Seen, Stored},
 };
 
-/// Writes everything; returns the paths, series and sets of classes that are stored after commit.
+/// Writes everything, what only adds to the rollups straight to them; returns the paths, series and sets of classes that
+/// are stored after commit.
 pub(super) async fn write(
     connection: &mut PgConnection,
-    writes: &Writes,
+    writes: &mut Writes,
     seen: &Seen,
 ) -> Result<Vec<Stored>, StoreError> {
     delete_calls(connection, &writes.old_calls).await?;
@@ -52,12 +53,11 @@ pub(super) async fn write(
     )
     .await?;
     update_calls(connection, &writes.changed_calls).await?;
-    let mut counts = writes.deltas.traces.clone();
     for (trace, totals) in &writes.changed_traces {
         let (start_us, calls) = update_trace(connection, *trace, totals).await?;
-        count_changed(&mut counts, *trace, (start_us, calls.into()), totals);
+        let now = (start_us, calls.into());
+        count_changed(&mut writes.deltas.traces, *trace, now, totals);
     }
-    insert_trace_deltas(connection, &counts).await?;
     sample(connection, writes).await?;
     let paths = seen.missing(writes.paths.iter(), |(project, path)| {
         Stored::Path(*project, path.id)
@@ -71,6 +71,9 @@ pub(super) async fn write(
         Stored::Classes(*project, *classes)
     });
     insert_classes(connection, &classes).await?;
+    delete_marks(connection, &writes.marks).await?;
+    add(connection, &mut writes.deltas).await?;
+    insert_trace_deltas(connection, &writes.deltas.traces).await?;
     copy_rows(
         connection,
         &encode::COPY_DELTAS,
@@ -83,7 +86,6 @@ pub(super) async fn write(
         encode::dim_deltas(&writes.deltas.dims),
     )
     .await?;
-    delete_marks(connection, &writes.marks).await?;
     let paths = paths
         .into_iter()
         .map(|(project, path)| Stored::Path(*project, path.id));

@@ -161,7 +161,7 @@ fn sums(insert: Insert, measures: &Measures) -> Insert {
     measures.sums.into_iter().fold(insert, sum)
 }
 
-fn sum(insert: Insert, sum: i128) -> Insert {
+pub(super) fn sum(insert: Insert, sum: i128) -> Insert {
     let (hi, lo) = split(sum);
     insert.bind(hi).bind(lo)
 }

@@ -1,5 +1,6 @@
 //! SQLite, embedded: one writer, a few readers.
 
+mod add;
 mod bind;
 mod connect;
 mod landing;

@@ -20,11 +20,17 @@ pub(super) struct MultiRow {
 impl MultiRow {
     /// Inserts into `columns` (`count` of them) of `table`; `conflict` is added at the end.
     pub(super) fn new(table: &str, columns: &str, count: usize, conflict: &str) -> Self {
+        let row = vec!["?"; count].join(", ");
+        Self::of(table, columns, &row, count, conflict)
+    }
+
+    /// The same with a `row` of values of which `count` are parameters.
+    pub(super) fn of(table: &str, columns: &str, row: &str, count: usize, conflict: &str) -> Self {
         let many = (PARAMETERS / count).max(1);
         let few = (many / 12).max(1);
         Self {
             sizes: [many, few, 1]
-                .map(|rows| (rows, statement(table, columns, count, rows, conflict))),
+                .map(|rows| (rows, statement(table, columns, row, rows, conflict))),
         }
     }
 
@@ -47,8 +53,8 @@ impl MultiRow {
     }
 }
 
-fn statement(table: &str, columns: &str, count: usize, rows: usize, conflict: &str) -> String {
-    let row = format!("({})", vec!["?"; count].join(", "));
+fn statement(table: &str, columns: &str, row: &str, rows: usize, conflict: &str) -> String {
+    let row = format!("({row})");
     let mut sql = format!("INSERT INTO {table} ({columns}) VALUES ");
     sql.push_str(&vec![row; rows].join(", "));
     let _ = write!(sql, " {conflict}");

@@ -39,21 +39,42 @@ pub(super) async fn landed(
     const SQL: &str = concat!(
         "SELECT ",
         landing_columns!(),
+        " FROM json_each($1) AS k CROSS JOIN landing ON lane = k.value ->> 0 AND trace_id = unhex(k.value ->> 1) \
+         AND project_id = k.value ->> 2 LIMIT $2"
+    );
+    let query = sqlx::query(SQL)
+        .bind(trace_keys(traces))
+        .bind(MOST_ROWS as i64);
+    let rows = fetch(connection, query).await?;
+    if rows.len() < MOST_ROWS {
+        return rows.iter().map(read_landing).collect();
+    }
+    // Only where all of them together reach the bound does it matter which come first.
+    drop(rows);
+    let mut landed = Vec::new();
+    for trace in traces {
+        landed.extend(first_landed(connection, *trace).await?);
+    }
+    Ok(landed)
+}
+
+async fn first_landed(
+    connection: &mut SqliteConnection,
+    trace: TraceKey,
+) -> Result<Vec<LandingRow>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        landing_columns!(),
         " FROM landing WHERE lane = $1 AND trace_id = $2 AND project_id = $3 \
          ORDER BY received_us, span_id, content_hash LIMIT $4"
     );
-    let mut landed = Vec::new();
-    for trace in traces {
-        let query = sqlx::query(SQL)
-            .bind(trace.lane())
-            .bind(trace.trace_id.0.to_vec())
-            .bind(trace.project)
-            .bind(MOST_ROWS as i64);
-        for row in fetch(connection, query).await? {
-            landed.push(read_landing(&row)?);
-        }
-    }
-    Ok(landed)
+    let query = sqlx::query(SQL)
+        .bind(trace.lane())
+        .bind(trace.trace_id.0.to_vec())
+        .bind(trace.project)
+        .bind(MOST_ROWS as i64);
+    let rows = fetch(connection, query).await?;
+    rows.iter().map(read_landing).collect()
 }
 
 /// Rows of the traces.

@@ -108,17 +108,7 @@ fn add(table: &str, keys: &str, select: &str, from: &str) -> String {
         format!("sum({column}_hi) + (sum({column}_lo) >> 32), sum({column}_lo) & 4294967295")
     });
     let sums = counts.chain(halves).collect::<Vec<_>>().join(", ");
-    let counts = COUNTS
-        .iter()
-        .map(|column| format!("{column} = {table}.{column} + excluded.{column}"));
-    let halves = SUMS.iter().map(|column| {
-        format!(
-            "{column}_hi = {table}.{column}_hi + excluded.{column}_hi \
-             + (({table}.{column}_lo + excluded.{column}_lo) >> 32), \
-             {column}_lo = ({table}.{column}_lo + excluded.{column}_lo) & 4294967295"
-        )
-    });
-    let added = counts.chain(halves).collect::<Vec<_>>().join(", ");
+    let added = added(table, &SUMS);
     let measures = &*MEASURES;
     let places: Vec<String> = (1..=keys.split(',').count())
         .map(|place| place.to_string())
@@ -128,6 +118,21 @@ fn add(table: &str, keys: &str, select: &str, from: &str) -> String {
         "INSERT INTO {table} ({keys}, {measures}) SELECT {select}, {sums} FROM {from} AND id <= $1 \
          GROUP BY {places} ON CONFLICT ({keys}) DO UPDATE SET {added}"
     )
+}
+
+/// The counts and some sums of a row that is there and of one that is added, as what is SET.
+pub(super) fn added(table: &str, sums: &[&str]) -> String {
+    let counts = COUNTS
+        .iter()
+        .map(|column| format!("{column} = {table}.{column} + excluded.{column}"));
+    let halves = sums.iter().map(|column| {
+        format!(
+            "{column}_hi = {table}.{column}_hi + excluded.{column}_hi \
+             + (({table}.{column}_lo + excluded.{column}_lo) >> 32), \
+             {column}_lo = ({table}.{column}_lo + excluded.{column}_lo) & 4294967295"
+        )
+    });
+    counts.chain(halves).collect::<Vec<_>>().join(", ")
 }
 
 impl Sqlite {

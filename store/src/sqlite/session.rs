@@ -115,7 +115,7 @@ impl Session for SqliteSession {
         read::claims_within(self.connection().await?, stretches).await
     }
 
-    async fn write(&mut self, writes: &Writes) -> Result<(), StoreError> {
+    async fn write(&mut self, writes: &mut Writes) -> Result<(), StoreError> {
         let Some(writer) = &mut self.writer else {
             return Err(StoreError::Refused(
                 "a settling writes only after it has locked".into(),

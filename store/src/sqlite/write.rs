@@ -6,6 +6,7 @@ use costflame_profile::PathRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
+    add::add,
     bind::{self, MEASURES},
     multi_row::{Insert, MultiRow},
     read::{call_keys, trace_keys},
@@ -84,10 +85,11 @@ static DIM_DELTAS: LazyLock<MultiRow> = LazyLock::new(|| {
 static TRACE_DELTAS: LazyLock<MultiRow> =
     LazyLock::new(|| MultiRow::new("trace_deltas", "project_id, bucket_us, traces", 3, ""));
 
-/// Writes everything; returns the paths, series and sets of classes that are stored after commit.
+/// Writes everything, what only adds to the rollups straight to them; returns the paths, series and sets of classes that
+/// are stored after commit.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
-    writes: &Writes,
+    writes: &mut Writes,
     seen: &Seen,
 ) -> Result<Vec<Stored>, StoreError> {
     let tx: i64 =
@@ -116,12 +118,10 @@ pub(super) async fn write(
     for call in &writes.changed_calls {
         update_call(connection, call, tx).await?;
     }
-    let mut counts = writes.deltas.traces.clone();
     for (trace, totals) in &writes.changed_traces {
-        let (start_us, calls) = update_trace(connection, *trace, totals, tx).await?;
-        count_changed(&mut counts, *trace, (start_us, calls), totals);
+        let now = update_trace(connection, *trace, totals, tx).await?;
+        count_changed(&mut writes.deltas.traces, *trace, now, totals);
     }
-    insert_trace_deltas(connection, &counts).await?;
     sample(connection, writes).await?;
     let paths = seen.missing(writes.paths.iter(), |(project, path)| {
         Stored::Path(*project, path.id)
@@ -143,6 +143,8 @@ pub(super) async fn write(
             insert.bind(*project).bind(classes.0)
         })
         .await?;
+    add(connection, &mut writes.deltas).await?;
+    insert_trace_deltas(connection, &writes.deltas.traces).await?;
     let deltas: Vec<_> = writes.deltas.paths.iter().collect();
     DELTAS
         .insert(connection, &deltas, |insert, row| bind::delta(insert, *row))

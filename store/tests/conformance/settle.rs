@@ -219,12 +219,27 @@ async fn lanes_are_shared_and_taken_over(db: Database) {
 }
 
 async fn folding_adds_up_in_every_tier(db: Database) {
-    for number in 1..=20 {
-        let mut row = call(number, 1, 0, i64::from(number));
-        row.span.start_us += i64::from(number) * 1_700_000_000;
-        row.span.end_us = row.span.start_us + 5;
-        db.store.commit(&[row], &[]).await.unwrap();
+    let mut rows: Vec<_> = (1..=20)
+        .map(|number| {
+            let mut row = call(number, 1, 0, i64::from(number));
+            row.span.start_us += i64::from(number) * 1_700_000_000;
+            row.span.end_us = row.span.start_us + 5;
+            row
+        })
+        .collect();
+    db.store.commit(&rows, &[]).await.unwrap();
+    settle(&db.store).await;
+    verify(&db.store).await;
+    assert_eq!(
+        db.store.status().await.unwrap().unfolded,
+        0,
+        "what only adds goes straight to the rollups"
+    );
+    for row in &mut rows {
+        row.span.start_us += 1_000_000_000;
+        row.span.end_us += 1_000_000_001;
     }
+    db.store.commit(&rows, &[]).await.unwrap();
     settle(&db.store).await;
     verify(&db.store).await;
     let before = db.dump().await;
