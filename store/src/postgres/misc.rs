@@ -27,8 +27,11 @@ impl Postgres {
 
     /// See [`crate::Store::now_us`].
     pub(crate) async fn now_us(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-        Ok(query_scalar(sql).fetch_one(&self.pool).await?)
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
+        let now = query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+        let now_us = now.fetch_one(guard.connection()).await?;
+        guard.commit().await?;
+        Ok(now_us)
     }
 
     /// See [`crate::Store::take_corrections`].
