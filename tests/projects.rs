@@ -232,7 +232,9 @@ fn addresses(document: &Value) -> Vec<(String, String)> {
                     other => panic!("a parameter this test does not know: {other:?}"),
                 });
             }
-            if path == "/movers" && !query.iter().any(|one| one.starts_with("base_from")) {
+            if matches!(&**path, "/movers" | "/why")
+                && !query.iter().any(|one| one.starts_with("base_from"))
+            {
                 query
                     .push("base_from=2019-01-01T00:00:00Z&base_to=2020-01-01T00:00:00Z".to_owned());
             }
