@@ -125,15 +125,24 @@ async fn two_collectors_and_a_scattered_stream_give_the_tables_of_one_and_a_clea
     assert_eq!(store.verify().await.expect("a check").differences, []);
 
     // Whole traces now, of which each is settled once, by one of the two.
-    let before = settled_by(&one).await + settled_by(&two).await;
+    // By collectors that have counted nothing yet.
+    one.terminate();
+    two.terminate();
+    let (one, two) = (start(&url), start(&url));
+    wait_for_both(&store).await;
     let rounds = 2..10;
     let whole = TRACES * (rounds.end - rounds.start);
     for round in rounds {
         send(if round % 2 == 0 { &one } else { &two }, &body, round).await;
     }
     wait_for_end(&store).await;
-    let (by_one, by_two) = (settled_by(&one).await, settled_by(&two).await);
-    assert_eq!(by_one + by_two - before, whole);
+    // A batch is counted a moment after it is committed.
+    let start = Instant::now();
+    let settled = async || settled_by(&one).await + settled_by(&two).await;
+    while settled().await < whole && start.elapsed() < PATIENCE {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(settled().await, whole);
 }
 
 /// Traces that a collector has settled, by its own count.

@@ -6,7 +6,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{Rig, certificates, request, span, start, start_encrypted};
+use common::{Rig, certificates, request, span, start, start_encrypted, until};
 use costflame_collector::{
     ReceiverConfig,
     listen::{Tls, TlsFiles},
@@ -132,7 +132,7 @@ async fn spans_arrive_over_tls_while_certificates_change() {
     assert!(export(&rig, &before).await.is_err());
     assert_eq!(rig.ledger.names(), ["first", "second", "third", "fourth"]);
     let failed = "costflame_tls_handshakes_failed_total{port=\"otlp_http\"}";
-    assert!(rig.metric(failed) > 0);
+    until(|| rig.metric(failed) > 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
