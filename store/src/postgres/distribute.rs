@@ -33,7 +33,7 @@ const REFERENCE: [&str; 6] = [
 
 /// Tables that stay on the coordinator: sums, which one folder writes; what is keyed by an id; what hardly anybody reads.
 #[cfg(feature = "testing")]
-const LOCAL: [&str; 23] = [
+const LOCAL: [&str; 19] = [
     "rollups",
     "rollup_deltas",
     "dim_rollups",
@@ -51,10 +51,6 @@ const LOCAL: [&str; 23] = [
     "repricings",
     "projects",
     "api_keys",
-    "users",
-    "sessions",
-    "saved_views",
-    "audit",
     "corrections",
     "_sqlx_migrations",
 ];
