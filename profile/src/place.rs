@@ -14,6 +14,9 @@ use crate::{
 /// and the call's own frame ends it.
 pub const MAX_FRAMES: usize = 512;
 
+/// Adjusted count in thousandths where no sampler says one.
+const UNSAMPLED: u32 = 1000;
+
 /// Longest model name in a frame, bytes; a longer one is cut.
 const MAX_LABEL: usize = 120;
 
@@ -32,6 +35,7 @@ pub struct PathRow {
 pub(crate) struct Place {
     pub(crate) path: PathId,
     pub(crate) attribution: Arc<Attribution>,
+    pub(crate) weight_milli: u32,
 }
 
 /// The places of all calls by node, and every path on the way to them, parents first.
@@ -47,6 +51,7 @@ struct Above {
     frames: usize,
     folded: bool,
     attribution: Arc<Attribution>,
+    weight_milli: u32,
 }
 
 /// Places every call. Linear in the spans, and touches only calls and what is above them.
@@ -101,6 +106,7 @@ fn walk<R: AsRef<Span>>(
             frames,
             folded: false,
             attribution: Arc::clone(&nothing),
+            weight_milli: UNSAMPLED,
         };
         let above = match forest.parent[node] {
             Parent::Root => top(None, 0),
@@ -108,6 +114,10 @@ fn walk<R: AsRef<Span>>(
             Parent::Node(above) => at[above].clone().unwrap_or_else(|| top(None, 0)),
         };
         let attribution = Attribution::inherited(&own_attribution(span), &above.attribution);
+        let weight_milli = match span.weight_milli {
+            0 => above.weight_milli,
+            own => own,
+        };
         let is_model = span.kind == FrameKind::Model;
         let here = match states[node] {
             State::Plain => trie.step(&above, own_frame(span)),
@@ -126,6 +136,7 @@ fn walk<R: AsRef<Span>>(
                 by_node[node] = Some(Place {
                     path,
                     attribution: Arc::clone(&attribution),
+                    weight_milli,
                 });
                 match states[node] {
                     // The call below stands for it, so its frame would repeat that call's.
@@ -140,6 +151,7 @@ fn walk<R: AsRef<Span>>(
         };
         at[node] = Some(Above {
             attribution,
+            weight_milli,
             ..here
         });
     }
@@ -188,6 +200,7 @@ impl Trie {
             frames: above.frames + 1,
             folded,
             attribution: Arc::clone(&above.attribution),
+            weight_milli: above.weight_milli,
         }
     }
 }

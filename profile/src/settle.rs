@@ -39,6 +39,8 @@ pub struct SettledCall {
     pub excluded: Option<Excluded>,
     /// Its own values and those of everything above it.
     pub attribution: Arc<Attribution>,
+    /// Adjusted count in thousandths, its own or of the nearest span above that says one; 1000 if none does.
+    pub weight_milli: u32,
     /// What a reader should know besides the flags of the receipt.
     pub flags: Flags,
     /// Its claims across traces. One that does not count can still be what a detached span repeats, but never loses.
@@ -145,6 +147,7 @@ pub fn settle<R: AsRef<Span>>(project: i32, rows: Vec<R>) -> Settled<R> {
                 path: place.path,
                 excluded,
                 attribution: place.attribution,
+                weight_milli: place.weight_milli,
                 flags,
                 claims,
             })

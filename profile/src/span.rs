@@ -146,6 +146,7 @@ pub struct Span {
     pub attribute_count: u32,
     /// xxh3-64 of everything above that was read; same id and same hash = the same span.
     pub content_hash: u64,
-    /// Adjusted count of the sampler in millis; 1000 = every span was kept.
+    /// Adjusted count in thousandths: how many spans this one stands for, as its sampler says; 1000 = itself alone,
+    /// 0 = nothing is said, so that of the span above holds.
     pub weight_milli: u32,
 }

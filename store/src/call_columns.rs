@@ -7,7 +7,7 @@ use costflame_profile::{Attribution, Call, PathId, Rule, SpanId, Text, TraceId};
 
 use crate::{
     CallKey, CallRow, Sent, SeriesId, StoreError, TraceKey,
-    call_row::Instead,
+    call_row::{Instead, UNSAMPLED},
     landing::{signal, span_id, span_kind, trace_id},
     packed,
 };
@@ -15,7 +15,7 @@ use crate::{
 /// The columns of `calls` that are written, in order; `tx` is the database's.
 macro_rules! calls_columns {
     () => {
-        "start_us, end_us, cost, reported, computed, project_id, start_day, flags, weight_milli, lane, why, unpriced, signal, \
+        "start_us, end_us, cost, unseen_cost, reported, computed, project_id, start_day, flags, weight_milli, lane, why, unpriced, signal, \
          span_kind, error, late, trace_id, span_id, path_id, series_id, instead_trace_id, instead_span_id, \
          lost_response, lost_usage, claims, tokens_input, tokens_cache_read, tokens_cache_write, \
          tokens_cache_write_1h, tokens_audio_in, tokens_cache_read_audio, tokens_image_in, tokens_video_in, \
@@ -70,7 +70,7 @@ macro_rules! sampled_columns {
 pub(crate) use sampled_columns;
 
 /// Number of [`calls_columns`].
-pub(crate) const CALLS_COLUMN_COUNT: usize = 57;
+pub(crate) const CALLS_COLUMN_COUNT: usize = 58;
 
 /// The columns of `calls` that a [`CallRow`] is read from, of a table called `c`.
 macro_rules! call_row_columns {
@@ -81,7 +81,8 @@ macro_rules! call_row_columns {
          c.environment, c.feature, c.user_id, c.session_id, c.agent, c.tool, c.prompt, c.prompt_version, \
          CAST(c.tags AS text), c.receipt, c.cost, c.tokens_input, c.tokens_cache_read, c.tokens_cache_write, \
          c.tokens_cache_write_1h, c.tokens_audio_in, c.tokens_cache_read_audio, c.tokens_image_in, c.tokens_video_in, \
-         c.tokens_output, c.tokens_reasoning, c.tokens_audio_out, c.tokens_image_out, c.sent_request, c.sent_system"
+         c.tokens_output, c.tokens_reasoning, c.tokens_audio_out, c.tokens_image_out, c.sent_request, c.sent_system, \
+         c.unseen_cost"
     };
 }
 pub(crate) use call_row_columns;
@@ -137,6 +138,7 @@ macro_rules! read_call_row {
                 request: $row.try_get(48)?,
                 system: $row.try_get(49)?,
             },
+            unseen_cost: $row.try_get(50)?,
         }
         .read()
     };
@@ -183,6 +185,7 @@ pub(crate) struct RawCall<'a> {
     pub(crate) cost: Option<i64>,
     pub(crate) tokens: [Option<i64>; 12],
     pub(crate) sent: Sent,
+    pub(crate) unseen_cost: Option<i64>,
 }
 
 impl RawCall<'_> {
@@ -228,7 +231,11 @@ impl RawCall<'_> {
             error: self.error,
             signal: signal(self.signal)?,
             span_kind: span_kind(self.span_kind)?,
-            weight_milli: self.weight_milli.cast_unsigned(),
+            // Written before there were estimates, or by a collector that knows none: no sum has it.
+            weight_milli: match self.unseen_cost {
+                Some(_) => self.weight_milli.cast_unsigned(),
+                None => UNSAMPLED,
+            },
             call,
             receipt,
             sent: self.sent,

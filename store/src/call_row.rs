@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use costflame_pricing::{Flag, Flags, Receipt};
+use costflame_pricing::{Flag, Flags, Receipt, Usd};
 use costflame_profile::{
     Attribution, Call, Claim, Identity, PathId, Rule, SettledCall, Signal, SpanId, SpanKind, Text,
     TraceId, Twin,
@@ -13,6 +13,9 @@ use crate::{LandingRow, Sent, SeriesId, SeriesRow, TraceKey, clean::clean};
 
 /// Microseconds of a day.
 pub const DAY_US: i64 = 86_400_000_000;
+
+/// Adjusted count, in thousandths, of what no sampler has thinned out.
+pub const UNSAMPLED: u32 = 1000;
 
 /// The UTC day of a time, in days since 1970.
 #[must_use]
@@ -55,7 +58,7 @@ pub struct CallRow {
     pub signal: Signal,
     /// OTLP kind.
     pub span_kind: SpanKind,
-    /// Adjusted count of the sampler in millis.
+    /// Adjusted count in thousandths: how many calls it stands for; [`UNSAMPLED`] = itself alone.
     pub weight_milli: u32,
     /// Operation, provider, models, response id, usage and cost.
     pub call: Call,
@@ -118,7 +121,7 @@ impl CallRow {
             error: span.error,
             signal: source.span.signal,
             span_kind: span.span_kind,
-            weight_milli: span.weight_milli,
+            weight_milli: settled.weight_milli,
             call,
             flags: receipt.flags.union(settled.flags),
             receipt,
@@ -142,6 +145,12 @@ impl CallRow {
         };
         row.series = SeriesRow::of(&row).id(row.key.trace.project);
         Some(row)
+    }
+
+    /// What the calls it stands for cost beyond its own cost, see [`unseen_cost`].
+    #[must_use]
+    pub fn unseen_cost(&self) -> Option<Usd> {
+        unseen_cost(self.call.cost, self.weight_milli)
     }
 
     /// The UTC day it starts.
@@ -202,6 +211,26 @@ impl CallRow {
             self.flags.contains(Flag::PossibleDuplicate),
         )
     }
+}
+
+/// A cost times an adjusted count of at least [`UNSAMPLED`] thousandths, rounded half to even, cut to what fits.
+fn estimate(cost: Usd, weight_milli: u32) -> Usd {
+    let product = i128::from(cost.0) * i128::from(weight_milli);
+    let (whole, rest) = (product.div_euclid(1000), product.rem_euclid(1000));
+    let up = rest > 500 || (rest == 500 && whole % 2 != 0);
+    let rounded = whole + i128::from(up);
+    let cut = rounded.clamp(i64::MIN.into(), i64::MAX.into());
+    Usd(i64::try_from(cut).expect("it was cut to that"))
+}
+
+/// What a call with this adjusted count stands for beyond its own cost: nothing where that is unknown; `None` for a call that
+/// stands for itself alone.
+///
+/// `cost × weight` is rounded half to even once and cut to what a [`Usd`] holds.
+#[must_use]
+pub fn unseen_cost(cost: Option<Usd>, weight_milli: u32) -> Option<Usd> {
+    let cost = cost.unwrap_or_default();
+    (weight_milli != UNSAMPLED).then(|| Usd(estimate(cost, weight_milli).0 - cost.0))
 }
 
 fn own_claim(claim: &Claim) -> OwnClaim {

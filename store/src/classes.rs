@@ -1,17 +1,17 @@
-//! Which token classes occur at all: most programs never use audio, images or video, and sums over
-//! what never occurs need not be read.
+//! Which token classes occur at all, and whether sampled calls do: most programs never use audio, images or video,
+//! and sums over what never occurs need not be read.
 
 use costflame_pricing::{TokenClass, receipt::Unit};
 
-use crate::CallRow;
+use crate::{CallRow, call_row::UNSAMPLED};
 
-/// Some token classes, as bits by [`TokenClass`].
+/// Some token classes, as bits by [`TokenClass`], and whether a sampler has left out calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClassSet(pub i32);
 
 impl ClassSet {
-    /// Every class.
-    pub(crate) const ALL: Self = Self((1 << TokenClass::ALL.len()) - 1);
+    /// Every class, sampled calls too.
+    pub(crate) const ALL: Self = Self((2 << TokenClass::ALL.len()) - 1);
 
     /// The classes a call has tokens or cost of, whether it counts or not: another election may count it.
     #[must_use]
@@ -27,8 +27,25 @@ impl ClassSet {
                 Unit::Tokens(class) => Some(class),
                 _ => None,
             });
+        let sampled = if call.weight_milli == UNSAMPLED {
+            Self::default()
+        } else {
+            Self(SAMPLED)
+        };
         used.chain(priced)
-            .fold(Self::default(), |set, class| Self(set.0 | bit(class)))
+            .fold(sampled, |set, class| Self(set.0 | bit(class)))
+    }
+
+    /// The token classes among them.
+    pub(crate) fn tokens(self) -> impl Iterator<Item = TokenClass> {
+        let is_used = move |class: &TokenClass| self.contains(*class);
+        TokenClass::ALL.into_iter().filter(is_used)
+    }
+
+    /// True when a call stands for others, too.
+    #[must_use]
+    pub const fn is_sampled(self) -> bool {
+        self.0 & SAMPLED != 0
     }
 
     /// True when the class is among them.
@@ -43,6 +60,9 @@ impl ClassSet {
         Self(self.0 | other.0)
     }
 }
+
+/// The first bit behind those of the classes.
+const SAMPLED: i32 = 1 << TokenClass::ALL.len();
 
 const fn bit(class: TokenClass) -> i32 {
     1 << class as u8

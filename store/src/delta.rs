@@ -91,8 +91,16 @@ pub(crate) const MOST_VALUES: i64 = 10_000;
 /// `sampled_calls`; earlier days are answered without them. Not there = always.
 pub(crate) const VALUES_SINCE_DAY: &str = "values_since_day";
 
+/// Name in `meta`: from this UTC day on every collector wrote estimates of sampled calls and folded them; earlier days may
+/// have less. Not there = always.
+pub(crate) const ESTIMATES_SINCE_DAY: &str = "estimates_since_day";
+
 /// What this version writes, as noted in `settlers`.
-pub(crate) const WRITES: i32 = 1;
+pub(crate) const WRITES: i32 = 2;
+
+/// Names in `meta`, and which of [`WRITES`] a collector must write for what they name to be complete.
+pub(crate) const COMPLETE_SINCE: [(&str, i32); 2] =
+    [(VALUES_SINCE_DAY, 1), (ESTIMATES_SINCE_DAY, 2)];
 
 /// Lanes whose calls are in `sampled_calls`: those below this one.
 pub(crate) const SAMPLED_LANES: i16 = 2;

@@ -2,10 +2,10 @@
 
 use crate::rows::LANES;
 
-/// While an older collector settles, what only this version writes is not complete before the day after; told before
-/// leases that have ended are deleted.
+/// While an older collector settles, what only later versions write (`$2` and above) is not complete before the day
+/// after, as the row of `meta` called `$1` says; told before leases that have ended are deleted.
 pub(crate) const OLDER_WRITERS: &str = "INSERT INTO meta (name, value) \
-     SELECT 'values_since_day', max(until_us) / 86400000000 + 1 FROM settlers WHERE writes < $1 HAVING count(*) > 0 \
+     SELECT $1, max(until_us) / 86400000000 + 1 FROM settlers WHERE writes < $2 HAVING count(*) > 0 \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE meta.value < excluded.value";
 
 /// A lane as stored.

@@ -51,7 +51,7 @@ mod trace_row;
 mod verify;
 
 pub use access::{ApiKey, DEFAULT_PROJECT, KeyScope, Project};
-pub use call_row::{CallKey, CallRow, DAY_US, Instead, day_of};
+pub use call_row::{CallKey, CallRow, DAY_US, Instead, UNSAMPLED, day_of, unseen_cost};
 pub use classes::ClassSet;
 pub use delta::TIERS;
 #[cfg(feature = "testing")]

@@ -2,14 +2,14 @@
 
 use costflame_pricing::{TokenClass, receipt::Unit};
 
-use crate::CallRow;
+use crate::{CallRow, call_row::UNSAMPLED};
 
 /// Sums that count calls; 64 bits are enough for any number of calls.
 pub const COUNTS: [&str; 4] = ["calls", "errors", "unpriced_calls", "excluded_calls"];
 
 /// Sums of amounts, tokens and microseconds, in the order of [`Measures::sums`]. Postgres holds each as
 /// numeric, SQLite as two integers, `{name}_hi` and `{name}_lo`: hi × 2³² + lo.
-pub const SUMS: [&str; 29] = [
+pub const SUMS: [&str; 31] = [
     "unpriced_tokens",
     "excluded_cost",
     "duration_us",
@@ -39,6 +39,8 @@ pub const SUMS: [&str; 29] = [
     "cost_reasoning",
     "cost_audio_out",
     "cost_image_out",
+    "unseen_calls",
+    "unseen_cost",
 ];
 
 // Places in `SUMS`.
@@ -49,6 +51,10 @@ pub(crate) const COST: usize = 3;
 pub(crate) const COST_OTHER: usize = 4;
 pub(crate) const TOKENS: usize = 5;
 pub(crate) const COSTS: usize = TOKENS + TokenClass::ALL.len();
+/// Thousandths of calls that samplers left out, as the adjusted counts of those they kept estimate them.
+pub(crate) const UNSEEN_CALLS: usize = COSTS + TokenClass::ALL.len();
+/// What they cost, estimated; with the cost it adds up to the estimate of the whole.
+pub(crate) const UNSEEN_COST: usize = UNSEEN_CALLS + 1;
 
 /// The sums over some calls. Adding is exact, commutative and reversible.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,6 +84,8 @@ impl Measures {
         {
             *sum = i128::from(tokens);
         }
+        measures.sums[UNSEEN_CALLS] = i128::from(call.weight_milli) - i128::from(UNSAMPLED);
+        measures.sums[UNSEEN_COST] = call.unseen_cost().map_or(0, |cost| i128::from(cost.0));
         match cost {
             Some(cost) => measures.add_cost(cost, call),
             None => measures.sums[UNPRICED_TOKENS] = measures.sums[TOKENS..COSTS].iter().sum(),
@@ -112,6 +120,12 @@ impl Measures {
         self.sums[COST]
     }
 
+    /// The same with what samplers left out, estimated.
+    #[must_use]
+    pub const fn estimated_cost(&self) -> i128 {
+        self.sums[COST] + self.sums[UNSEEN_COST]
+    }
+
     /// Calls that count.
     #[must_use]
     pub const fn calls(&self) -> i64 {
@@ -122,6 +136,12 @@ impl Measures {
     #[must_use]
     pub const fn tokens(&self, class: TokenClass) -> i128 {
         self.sums[TOKENS + class as usize]
+    }
+
+    /// Without what samplers left out.
+    pub(crate) fn forget_unseen(&mut self) {
+        self.sums[UNSEEN_CALLS] = 0;
+        self.sums[UNSEEN_COST] = 0;
     }
 
     /// True when nothing is left.
@@ -237,6 +257,28 @@ mod tests {
         {
             assert_eq!(sum(&measures, name), value, "{name}");
         }
+    }
+
+    #[test]
+    fn a_sampled_call_adds_what_it_stands_for_beside_what_it_is() {
+        let mut call = call();
+        call.weight_milli = 3335;
+        let measures = Measures::of(&call);
+        assert_eq!(measures.counts, [1, 1, 0, 0]);
+        for (name, value) in [
+            ("cost", 100),
+            ("unseen_calls", 2335),
+            // 333.5 is rounded to the even neighbour.
+            ("unseen_cost", 234),
+        ] {
+            assert_eq!(sum(&measures, name), value, "{name}");
+        }
+        call.call.cost = Some(Usd(i64::MAX - 7));
+        let measures = Measures::of(&call);
+        assert_eq!(sum(&measures, "unseen_cost"), 7, "as much as fits");
+        call.local = Some((Rule::Wrapper, SpanId([2; 8])));
+        let measures = Measures::of(&call);
+        assert_eq!(sum(&measures, "unseen_calls"), 0, "it does not count");
     }
 
     #[test]

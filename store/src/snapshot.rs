@@ -96,8 +96,11 @@ pub(crate) trait Snapshot: Send {
         &mut self,
     ) -> impl Future<Output = Result<HashSet<(i32, i32, String)>, StoreError>> + Send;
 
-    /// From which UTC day on [`crate::delta::VALUES_SINCE_DAY`] holds.
-    fn values_since(&mut self) -> impl Future<Output = Result<i32, StoreError>> + Send;
+    /// From which UTC day on what one of [`crate::delta::COMPLETE_SINCE`] names is complete.
+    fn complete_since(
+        &mut self,
+        name: &str,
+    ) -> impl Future<Output = Result<i32, StoreError>> + Send;
 
     /// Numbers of traces and differences by project and bucket of a tier; keys may repeat.
     fn trace_counts(

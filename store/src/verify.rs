@@ -15,7 +15,10 @@ use crate::{
     CallKey, CallRow, ClassSet, LandingRow, Measures, StoreError, TIERS, TraceKey, TraceTotals,
     call_row::{DAY_US, day_of},
     claim_row::{BY_RESPONSE, ClaimRow},
-    delta::{DimKey, DimTable, LONGEST_TIER, PathKey, first_days, trace_bucket},
+    delta::{
+        DimKey, DimTable, ESTIMATES_SINCE_DAY, LONGEST_TIER, PathKey, VALUES_SINCE_DAY, first_days,
+        trace_bucket,
+    },
     election,
     outcome::{Horizon, outcome},
     retention::DroppedBefore,
@@ -89,11 +92,12 @@ pub(crate) async fn verify<S: Snapshot>(
         length_us: horizon_us,
         dropped: snapshot.dropped_before().await?,
     };
-    check_landed(snapshot, horizon, &mut found).await?;
     let since = Since {
-        values_day: snapshot.values_since().await?,
+        values_day: snapshot.complete_since(VALUES_SINCE_DAY).await?,
+        estimates_day: snapshot.complete_since(ESTIMATES_SINCE_DAY).await?,
         calls_day: horizon.dropped.calls_day,
     };
+    check_landed(snapshot, horizon, since, &mut found).await?;
     let expected = check_traces(snapshot, horizon.dropped, since, &mut found).await?;
     let unsampled = snapshot.unsampled(since.day()).await?;
     found.compare("sampled_calls", "rows", &unsampled, &0);
@@ -123,7 +127,7 @@ pub(crate) async fn verify<S: Snapshot>(
         let bucket_us = i64::from(day) * DAY_US;
         let is_here = |key: &PathKey| (key.project, key.bucket_us) == (project, bucket_us);
         let computed = longest.extract_if(.., |key, _| is_here(key)).collect();
-        compare_maps(&mut found, "rollups", &stored, &computed);
+        since.compare_sums(&mut found, ("rollups", day), stored, computed);
     }
     Ok(found)
 }
@@ -132,6 +136,7 @@ pub(crate) async fn verify<S: Snapshot>(
 async fn check_landed<S: Snapshot>(
     snapshot: &mut S,
     horizon: Horizon,
+    since: Since,
     found: &mut Verified,
 ) -> Result<(), StoreError> {
     let dirty = snapshot.dirty_traces().await?;
@@ -162,6 +167,9 @@ async fn check_landed<S: Snapshot>(
                 if let Some(stored) = verdicts.get(&call.key) {
                     let (response, usage, doubt) = stored.verdict();
                     call.set_verdict(response, usage, doubt);
+                    if call.start_day() < since.estimates_day {
+                        call.weight_milli = stored.weight_milli;
+                    }
                 }
                 expected.insert(call.key, call);
             }
@@ -354,8 +362,10 @@ async fn check_group<S: Snapshot>(
 /// From which UTC days on something is complete.
 #[derive(Clone, Copy, Debug)]
 struct Since {
-    /// What [`crate::delta::VALUES_SINCE_DAY`] names.
+    /// What [`VALUES_SINCE_DAY`] names.
     values_day: i32,
+    /// What [`ESTIMATES_SINCE_DAY`] names.
+    estimates_day: i32,
     /// Calls.
     calls_day: i32,
 }
@@ -363,6 +373,23 @@ struct Since {
 impl Since {
     fn day(self) -> i32 {
         self.values_day.max(self.calls_day)
+    }
+
+    /// Compares sums of buckets that begin on a day: with estimates where these are complete.
+    fn compare_sums<K: Debug + Ord>(
+        self,
+        found: &mut Verified,
+        (table, day): (&'static str, i32),
+        mut stored: BTreeMap<K, Measures>,
+        mut computed: BTreeMap<K, Measures>,
+    ) {
+        if day < self.estimates_day {
+            for sums in [&mut stored, &mut computed] {
+                sums.values_mut().for_each(Measures::forget_unseen);
+                sums.retain(|_, measures| !measures.is_zero());
+            }
+        }
+        compare_maps(found, table, &stored, &computed);
     }
 }
 
@@ -423,7 +450,7 @@ async fn check_day<S: Snapshot>(
             computed.entry(key.in_tier(tier)).or_default().add(measures);
         }
         let stored = merge(snapshot.rollups_on(project, day, tier).await?);
-        compare_maps(found, "rollups", &stored, &computed);
+        since.compare_sums(found, ("rollups", day), stored, computed);
     }
     for table in DimTable::ALL {
         if table != DimTable::Series && day < since.values_day {
@@ -440,7 +467,7 @@ async fn check_day<S: Snapshot>(
             let sum = computed.entry(key.within(table)).or_default();
             sum.add(measures);
         }
-        compare_maps(found, table.name(), &stored, &computed);
+        since.compare_sums(found, (table.name(), day), stored, computed);
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use costflame_profile::{FrameKind, PathId, Role, Settled, SettledCall, SpanId, o
 use costflame_store::{
     LandingRow,
     query::{CallRecord, Paths, Why},
+    unseen_cost,
 };
 
 /// One span.
@@ -198,6 +199,8 @@ fn provisional_record(settled: &Settled<Row>, call: &SettledCall) -> Option<Call
         end_us: place.end_us,
         cost,
         unpriced: receipt.unpriced.filter(|_| cost.is_none()),
+        weight_milli: call.weight_milli,
+        unseen_cost: unseen_cost(cost, call.weight_milli),
         reported: receipt.reported,
         error: place.error,
         why: call.excluded.map(|why| Why {

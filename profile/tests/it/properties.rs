@@ -64,6 +64,7 @@ fn some_span() -> impl Strategy<Value = Span> {
             SpanKind::Internal
         };
         span.error = error;
+        span.weight_milli = [0, 1000, 8000][(number % 3) as usize];
         span.signal = if log { Signal::Log } else { Signal::Span };
         let span = span.at(start, start + length).attributed(|a| {
             a.user = ["ann", "bob"].get(user).map(|name| (*name).into());
@@ -107,14 +108,15 @@ fn stands_for(settled: &Settled<Span>, call: usize) -> Option<usize> {
     None
 }
 
-/// Inheritance as the law says it, walking up from the call.
-fn inherited(settled: &Settled<Span>, call: usize) -> Attribution {
+/// Attribution and weight as the law says they are inherited, walking up from the call.
+fn inherited(settled: &Settled<Span>, call: usize) -> (Attribution, u32) {
     let mut rows: Vec<&Span> = settled.rows.iter().collect();
     rows.sort_by_key(|span| std::cmp::Reverse(span.signal as u8));
     let spans: HashMap<_, &Span> = rows.into_iter().map(|span| (span.span_id, span)).collect();
     let mut at = Some(settled.span(&settled.calls[call]));
     let mut seen = Vec::new();
     let mut found = Attribution::default();
+    let mut weight_milli = 0;
     while let Some(span) = at.filter(|span| !seen.contains(&span.span_id)) {
         seen.push(span.span_id);
         let mut own = Attribution::clone(&span.attribution);
@@ -122,11 +124,17 @@ fn inherited(settled: &Settled<Span>, call: usize) -> Attribution {
         own.agent = own.agent.or_else(|| named(FrameKind::Agent));
         own.tool = own.tool.or_else(|| named(FrameKind::Tool));
         found = found.or(&own);
+        if weight_milli == 0 {
+            weight_milli = span.weight_milli;
+        }
         at = span
             .parent_span_id
             .and_then(|parent| spans.get(&parent).copied());
     }
-    found
+    (
+        found,
+        Some(weight_milli).filter(|own| *own > 0).unwrap_or(1000),
+    )
 }
 
 proptest! {
@@ -235,7 +243,9 @@ proptest! {
         rows.retain(|span| span.parent_span_id.is_none_or(|parent| parent < span.span_id));
         let settled = settled(rows);
         for call in 0..settled.calls.len() {
-            prop_assert_eq!(&*settled.calls[call].attribution, &inherited(&settled, call));
+            let (attribution, weight_milli) = inherited(&settled, call);
+            prop_assert_eq!(&*settled.calls[call].attribution, &attribution);
+            prop_assert_eq!(settled.calls[call].weight_milli, weight_milli);
         }
     }
 }

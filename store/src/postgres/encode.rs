@@ -59,6 +59,7 @@ fn call(row: &CallRow, out: &mut CopyBuffer) {
     out.i64(row.start_us);
     out.i64(row.end_us);
     out.optional(row.call.cost.as_ref(), |out, cost| out.i64(cost.0));
+    out.optional(row.unseen_cost().as_ref(), |out, cost| out.i64(cost.0));
     out.optional(row.receipt.reported.as_ref(), |out, cost| out.i64(cost.0));
     out.optional(row.receipt.computed.as_ref(), |out, cost| out.i64(cost.0));
     out.i32(row.key.trace.project);

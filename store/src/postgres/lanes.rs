@@ -4,7 +4,7 @@ use super::Postgres;
 use super::statement::{query, query_as, query_scalar};
 use crate::{
     Lease, StoreError,
-    delta::WRITES,
+    delta::{COMPLETE_SINCE, WRITES},
     guard::Guard,
     leases::{LaneRow, OLDER_WRITERS, Validity, share},
 };
@@ -33,10 +33,13 @@ impl Postgres {
                 until_us,
             })
             .collect();
-        query(OLDER_WRITERS)
-            .bind(WRITES)
-            .execute(guard.connection())
-            .await?;
+        for (name, writes) in COMPLETE_SINCE {
+            query(OLDER_WRITERS)
+                .bind(name)
+                .bind(writes)
+                .execute(guard.connection())
+                .await?;
+        }
         query("DELETE FROM settlers WHERE until_us <= $1 OR until_us > $2")
             .bind(validity.now_us)
             .bind(validity.latest_us)

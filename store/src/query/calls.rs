@@ -12,7 +12,7 @@ use super::{
     snapshot::{Row, Snapshot},
     sql::Sql,
 };
-use crate::{StoreError, landing, lane};
+use crate::{StoreError, UNSAMPLED, landing, lane};
 
 /// A span of a trace.
 pub type CallId = (TraceId, SpanId);
@@ -32,6 +32,10 @@ pub struct CallRecord {
     pub cost: Option<Usd>,
     /// Set exactly when `cost` is `None`.
     pub unpriced: Option<Unpriced>,
+    /// Thousandths of calls it stands for, itself included; [`UNSAMPLED`] = itself alone.
+    pub weight_milli: u32,
+    /// What those beside itself cost, estimated; `None` where it stands for itself alone.
+    pub unseen_cost: Option<Usd>,
     /// What the emitter said it cost.
     pub reported: Option<Usd>,
     /// The span ended with an error.
@@ -249,10 +253,10 @@ pub(crate) fn select_with(snapshot: &Snapshot, more: &str) -> Sql {
 const COLUMNS: &str = "f.trace_id, f.span_id, f.start_us, f.end_us, f.cost, f.unpriced, f.reported, f.error, f.why, \
      f.instead_trace_id, f.instead_span_id, f.flags, f.provider, f.request_model, f.response_model, f.operation, \
      f.response_id, f.service, f.emitter, f.path_id, f.signal, f.catalog, f.environment, f.feature, f.user_id, \
-     f.session_id, f.agent, f.tool, f.prompt, f.prompt_version";
+     f.session_id, f.agent, f.tool, f.prompt, f.prompt_version, f.weight_milli, f.unseen_cost";
 
 /// Number of [`COLUMNS`]; the tags and then the tokens follow.
-const TAGS: usize = 30;
+const TAGS: usize = 32;
 
 /// The first column behind what [`read`] reads.
 pub(crate) const BEHIND: usize = TAGS + 1 + TokenClass::ALL.len();
@@ -269,6 +273,7 @@ pub(crate) fn read(row: &Row) -> Result<CallRecord, StoreError> {
     let by = by.map(|(trace, span)| (TraceId(trace), SpanId(span)));
     let signal =
         i16::try_from(row.int(20)?).map_err(|error| StoreError::corrupt("signal", error))?;
+    let unseen_cost = row.maybe_int(31)?.map(Usd);
     let flags = u32::try_from(row.int(11)?).map_err(|error| StoreError::corrupt("flags", error))?;
     Ok(CallRecord {
         trace_id: TraceId(row.id(0)?),
@@ -277,6 +282,12 @@ pub(crate) fn read(row: &Row) -> Result<CallRecord, StoreError> {
         end_us: row.int(3)?,
         cost: row.maybe_int(4)?.map(Usd),
         unpriced: row.maybe_int(5)?.map(unpriced).transpose()?,
+        weight_milli: match unseen_cost {
+            Some(_) => u32::try_from(row.int(30)?)
+                .map_err(|error| StoreError::corrupt("adjusted count", error))?,
+            None => UNSAMPLED,
+        },
+        unseen_cost,
         reported: row.maybe_int(6)?.map(Usd),
         error: row.flag(7)?,
         why: rule(row.int(8)?)?.map(|rule| Why { rule, by }),

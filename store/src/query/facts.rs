@@ -15,7 +15,7 @@ use super::{
         Sums, Wanted, call_sums, read_call_sums, read_rollup_sums, rollup_columns, rollup_sums,
     },
 };
-use crate::{ClassSet, StoreError};
+use crate::StoreError;
 
 type Groups = HashMap<Group, Sums>;
 
@@ -25,10 +25,13 @@ pub(crate) async fn facts(
     filter: &Filter,
     ask: Ask<'_>,
 ) -> Result<Groups, StoreError> {
+    let wanted = Wanted::read(snapshot, filter.project, ask.amounts).await?;
     match choose(filter, &ask) {
-        (Source::Rollups, _) => facts_of_rollups(snapshot, filter, ask).await,
-        (source, Some(column)) => facts_of_values(snapshot, filter, ask, (source, column)).await,
-        _ => facts_of_calls(snapshot, filter, ask).await,
+        (Source::Rollups, _) => facts_of_rollups(snapshot, filter, ask, wanted).await,
+        (source, Some(column)) => {
+            facts_of_values(snapshot, filter, ask, wanted, (source, column)).await
+        }
+        _ => facts_of_calls(snapshot, filter, ask, wanted).await,
     }
 }
 
@@ -37,18 +40,20 @@ async fn facts_of_rollups(
     snapshot: &mut Snapshot,
     filter: &Filter,
     ask: Ask<'_>,
+    wanted: Wanted,
 ) -> Result<Groups, StoreError> {
     let coarsest = ask.bucket.unwrap_or(TIERS[TIERS.len() - 1]);
     let plan = Plan::new((filter.from_us, filter.to_us), tiers_up_to(coarsest));
     let mut groups = Groups::new();
     if let Some(whole) = plan.whole {
-        let wanted = Wanted::read(snapshot, filter.project, ask.amounts).await?;
         let sql = rollups_sql(snapshot, filter, ask, wanted, &plan.buckets, whole);
         add_rows(snapshot, sql, ask, wanted, &mut groups).await?;
     }
     for edge in plan.edges {
-        add_edge(snapshot, filter, ask, edge, &mut groups).await?;
+        add_edge(snapshot, filter, ask, wanted, edge, &mut groups).await?;
     }
+    // Differences may have brought a row to nothing, and alone they may change a cost without a call.
+    groups.retain(|_, sums| !sums.is_empty());
     Ok(groups)
 }
 
@@ -57,16 +62,18 @@ async fn facts_of_values(
     snapshot: &mut Snapshot,
     filter: &Filter,
     ask: Ask<'_>,
+    wanted: Wanted,
     (source, column): (Source, &Column),
 ) -> Result<Groups, StoreError> {
     let mut groups = Groups::new();
-    let wanted = Wanted::read(snapshot, filter.project, ask.amounts).await?;
     for piece in pieces(snapshot, filter, column, source).await? {
         match piece {
-            Piece::Calls(range) => add_edge(snapshot, filter, ask, range, &mut groups).await?,
+            Piece::Calls(range) => {
+                add_edge(snapshot, filter, ask, wanted, range, &mut groups).await?;
+            }
             Piece::LessCalls((from_us, to_us)) => {
                 let edge = within(filter, (from_us, to_us));
-                for (group, sums) in facts_of_calls(snapshot, &edge, ask).await? {
+                for (group, sums) in facts_of_calls(snapshot, &edge, ask, wanted).await? {
                     let left = groups.entry(group).or_default();
                     *left = left.less(&sums);
                 }
@@ -99,10 +106,7 @@ async fn add_rows(
 ) -> Result<(), StoreError> {
     let each = snapshot.each(sql, |row| {
         let sums = read_rollup_sums(&row, 2, wanted)?;
-        // Differences may have brought a row to nothing.
-        if !sums.is_empty() {
-            *groups.entry(ask.group(&row)?).or_default() += &sums;
-        }
+        *groups.entry(ask.group(&row)?).or_default() += &sums;
         Ok(true)
     });
     each.await
@@ -112,10 +116,11 @@ async fn add_edge(
     snapshot: &mut Snapshot,
     filter: &Filter,
     ask: Ask<'_>,
+    wanted: Wanted,
     range: Range,
     groups: &mut Groups,
 ) -> Result<(), StoreError> {
-    for (group, sums) in facts_of_calls(snapshot, &within(filter, range), ask).await? {
+    for (group, sums) in facts_of_calls(snapshot, &within(filter, range), ask, wanted).await? {
         *groups.entry(group).or_default() += &sums;
     }
     Ok(())
@@ -126,18 +131,19 @@ async fn facts_of_calls(
     snapshot: &mut Snapshot,
     filter: &Filter,
     ask: Ask<'_>,
+    wanted: Wanted,
 ) -> Result<Groups, StoreError> {
     let mut groups = Groups::new();
     let mut sql = snapshot.sql("SELECT ");
     ask.push_group(&mut sql, Source::Calls);
-    let sums = call_sums(sql.dialect, ClassSet::ALL);
+    let sums = call_sums(sql.dialect, wanted.classes);
     sql.push(&format!(", CASE WHEN f.why = 0 THEN 1 ELSE 0 END, {sums}"));
     push_calls(&mut sql, filter, ask);
     sql.push(" GROUP BY 1, 2, 3");
     let each = snapshot.each(sql, |row| {
         let counted = row.int(2)? == 1;
         *groups.entry(ask.group(&row)?).or_default() +=
-            &read_call_sums(&row, 3, counted, ClassSet::ALL)?;
+            &read_call_sums(&row, 3, counted, wanted.classes)?;
         Ok(true)
     });
     each.await?;

@@ -9,8 +9,11 @@ use super::{
     sql::Dialect,
 };
 use crate::{
-    COUNTS, ClassSet, SUMS, StoreError,
-    measures::{COST, COST_OTHER, COSTS, DURATION, EXCLUDED_COST, TOKENS, UNPRICED_TOKENS},
+    COUNTS, ClassSet, SUMS, StoreError, UNSAMPLED,
+    measures::{
+        COST, COST_OTHER, COSTS, DURATION, EXCLUDED_COST, TOKENS, UNPRICED_TOKENS, UNSEEN_CALLS,
+        UNSEEN_COST,
+    },
 };
 
 /// Sums over the counted calls of a question; what does not count is in `excluded_*` alone.
@@ -32,6 +35,11 @@ pub struct Sums {
     pub duration_us: i128,
     /// Cost of the priced calls.
     pub cost: UsdSum,
+    /// Thousandths of calls that samplers left out, estimated by the adjusted counts of those they kept. With `calls`
+    /// it adds up to the estimate of all calls.
+    pub unseen_calls: i128,
+    /// What these cost, estimated. With `cost` it adds up to the estimate of the whole cost.
+    pub unseen_cost: UsdSum,
     /// Tokens by [`TokenClass`], priced or not.
     pub tokens: [i128; TokenClass::ALL.len()],
     /// Cost by [`TokenClass`]; read only on demand.
@@ -45,6 +53,24 @@ impl Sums {
     #[must_use]
     pub fn total_tokens(&self) -> i128 {
         self.tokens.iter().sum()
+    }
+
+    /// Calls in thousandths and their cost, those that samplers left out included; `None` if they left out none.
+    #[must_use]
+    pub fn estimate(&self) -> Option<(i128, UsdSum)> {
+        (self.unseen_calls != 0).then(|| (self.estimated_calls(), self.estimated_cost()))
+    }
+
+    /// Thousandths of calls, those that samplers left out included.
+    #[must_use]
+    pub fn estimated_calls(&self) -> i128 {
+        i128::from(self.calls) * i128::from(UNSAMPLED) + self.unseen_calls
+    }
+
+    /// Cost, that of calls that samplers left out included.
+    #[must_use]
+    pub fn estimated_cost(&self) -> UsdSum {
+        UsdSum(self.cost.0 + self.unseen_cost.0)
     }
 
     /// True when no call is in it, counted or not.
@@ -74,6 +100,8 @@ impl Sums {
         left.excluded_cost = left.excluded_cost - part.excluded_cost;
         left.duration_us -= part.duration_us;
         left.cost = left.cost - part.cost;
+        left.unseen_calls -= part.unseen_calls;
+        left.unseen_cost = left.unseen_cost - part.unseen_cost;
         left.other_amount = left.other_amount - part.other_amount;
         for class in 0..TokenClass::ALL.len() {
             left.tokens[class] -= part.tokens[class];
@@ -93,6 +121,8 @@ impl AddAssign<&Self> for Sums {
         self.excluded_cost += other.excluded_cost;
         self.duration_us += other.duration_us;
         self.cost += other.cost;
+        self.unseen_calls += other.unseen_calls;
+        self.unseen_cost += other.unseen_cost;
         self.other_amount += other.other_amount;
         for class in 0..TokenClass::ALL.len() {
             self.tokens[class] += other.tokens[class];
@@ -106,7 +136,7 @@ impl AddAssign<&Self> for Sums {
 pub(crate) struct Wanted {
     /// Cost by class too.
     pub(crate) amounts: bool,
-    /// Classes that calls of the project have had.
+    /// Classes that calls of the project have had, and whether some were sampled.
     pub(crate) classes: ClassSet,
 }
 
@@ -134,13 +164,14 @@ impl Wanted {
     /// Places in [`SUMS`].
     fn places(self) -> impl Iterator<Item = usize> {
         let used = move |first: usize| {
-            TokenClass::ALL
-                .into_iter()
-                .filter(move |class| self.classes.contains(*class))
+            self.classes
+                .tokens()
                 .map(move |class| first + class as usize)
         };
         let costs = used(COSTS).filter(move |_| self.amounts);
-        (0..TOKENS).chain(used(TOKENS)).chain(costs)
+        let unseen = [UNSEEN_CALLS, UNSEEN_COST].into_iter();
+        let unseen = unseen.filter(move |_| self.classes.is_sampled());
+        (0..TOKENS).chain(used(TOKENS)).chain(costs).chain(unseen)
     }
 }
 
@@ -186,6 +217,8 @@ pub(crate) fn read_rollup_sums(
         excluded_cost: UsdSum(read[EXCLUDED_COST]),
         duration_us: read[DURATION],
         cost: UsdSum(read[COST]),
+        unseen_calls: read[UNSEEN_CALLS],
+        unseen_cost: UsdSum(read[UNSEEN_COST]),
         ..Sums::default()
     };
     sums.tokens.copy_from_slice(&read[TOKENS..COSTS]);
@@ -218,24 +251,27 @@ pub(crate) fn call_columns(dialect: Dialect, wanted: Wanted) -> String {
         dialect.as_sum(&counted("f.cost"), "cost"),
         dialect.as_sum("0", "cost_other"),
     ];
-    let used = TokenClass::ALL
-        .into_iter()
-        .filter(|class| wanted.classes.contains(*class));
-    columns.extend(used.map(|class| {
+    columns.extend(wanted.classes.tokens().map(|class| {
         let column = format!("tokens_{}", class.name());
         dialect.as_sum(&counted(&format!("f.{column}")), &column)
     }));
+    if wanted.classes.is_sampled() {
+        columns.push(dialect.as_sum(&counted(UNSEEN), "unseen_calls"));
+        columns.push(dialect.as_sum(&counted("f.unseen_cost"), "unseen_cost"));
+    }
     columns.join(", ")
 }
+
+/// Thousandths of calls that a call stands for beside itself.
+const UNSEEN: &str = "CASE WHEN f.unseen_cost IS NOT NULL THEN f.weight_milli - 1000 END";
 
 /// Sums over a group of calls that all count or all do not, for [`read_call_sums`] of the same classes: those that calls
 /// of the project have had are enough.
 pub(crate) fn call_sums(dialect: Dialect, classes: ClassSet) -> String {
-    let tokens = TokenClass::ALL.map(|class| format!("f.tokens_{}", class.name()));
-    let all_tokens = tokens
-        .clone()
-        .map(|column| format!("COALESCE({column}, 0)"))
+    let all_tokens = TokenClass::ALL
+        .map(|class| format!("COALESCE(f.tokens_{}, 0)", class.name()))
         .join(" + ");
+    let tokens = |class: TokenClass| dialect.sum(&format!("f.tokens_{}", class.name()));
     let mut sums = vec![
         "COUNT(*)".to_owned(),
         "COUNT(CASE WHEN f.error THEN 1 END)".to_owned(),
@@ -244,11 +280,10 @@ pub(crate) fn call_sums(dialect: Dialect, classes: ClassSet) -> String {
         dialect.sum("f.end_us - f.start_us"),
         dialect.sum("f.cost"),
     ];
-    let used = TokenClass::ALL
-        .into_iter()
-        .zip(&tokens)
-        .filter(|(class, _)| classes.contains(*class));
-    sums.extend(used.map(|(_, column)| dialect.sum(column)));
+    sums.extend(classes.tokens().map(tokens));
+    if classes.is_sampled() {
+        sums.extend([UNSEEN, "f.unseen_cost"].map(|column| dialect.sum(column)));
+    }
     sums.join(", ")
 }
 
@@ -279,11 +314,14 @@ pub(crate) fn read_call_sums(
         cost,
         ..Sums::default()
     };
-    let used = TokenClass::ALL
-        .into_iter()
-        .filter(|class| classes.contains(*class));
-    for (column, class) in used.enumerate() {
-        sums.tokens[class as usize] = row.sum(first + CALL_SUMS + column)?;
+    let mut column = first + CALL_SUMS;
+    for class in classes.tokens() {
+        sums.tokens[class as usize] = row.sum(column)?;
+        column += 1;
+    }
+    if classes.is_sampled() {
+        sums.unseen_calls = row.sum(column)?;
+        sums.unseen_cost = UsdSum(row.sum(column + 1)?);
     }
     Ok(sums)
 }

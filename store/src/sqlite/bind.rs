@@ -32,6 +32,7 @@ pub(super) fn call(insert: Insert, row: &CallRow) -> Insert {
         .bind(row.start_us)
         .bind(row.end_us)
         .bind(row.call.cost.map(|cost| cost.0))
+        .bind(row.unseen_cost().map(|cost| cost.0))
         .bind(row.receipt.reported.map(|cost| cost.0))
         .bind(row.receipt.computed.map(|cost| cost.0))
         .bind(row.key.trace.project)

@@ -3,7 +3,7 @@
 use super::Sqlite;
 use crate::{
     Lease, StoreError,
-    delta::WRITES,
+    delta::{COMPLETE_SINCE, WRITES},
     guard::Guard,
     leases::{LaneRow, OLDER_WRITERS, Validity, share},
 };
@@ -31,10 +31,13 @@ impl Sqlite {
                 until_us,
             })
             .collect();
-        sqlx::query(OLDER_WRITERS)
-            .bind(WRITES)
-            .execute(guard.connection())
-            .await?;
+        for (name, writes) in COMPLETE_SINCE {
+            sqlx::query(OLDER_WRITERS)
+                .bind(name)
+                .bind(writes)
+                .execute(guard.connection())
+                .await?;
+        }
         sqlx::query("DELETE FROM settlers WHERE until_us <= $1 OR until_us > $2")
             .bind(validity.now_us)
             .bind(validity.latest_us)

@@ -12,7 +12,7 @@ use crate::{
     call_row::DAY_US,
     claim_columns::{claim_row_columns, read_claim_row, read_trace_row, trace_row_columns},
     claim_row::{ClaimKey, ClaimRow, identity_lane},
-    delta::{DimKey, DimTable, PathKey, SAMPLED_LANES, TraceBucket, VALUES_SINCE_DAY},
+    delta::{DimKey, DimTable, PathKey, SAMPLED_LANES, TraceBucket},
     guard::Guard,
     landing::trace_id,
     measures::COUNTS,
@@ -257,9 +257,9 @@ impl Snapshot for SqliteSnapshot {
         Ok(rows.into_iter().collect())
     }
 
-    async fn values_since(&mut self) -> Result<i32, StoreError> {
+    async fn complete_since(&mut self, name: &str) -> Result<i32, StoreError> {
         let day: Option<i64> = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
-            .bind(VALUES_SINCE_DAY)
+            .bind(name)
             .fetch_optional(self.connection())
             .await?;
         Ok(day.map_or(i32::MIN, |day| i32::try_from(day).unwrap_or(i32::MAX)))

@@ -45,6 +45,7 @@ struct Drawn {
     start_s: u32,
     length_ms: u32,
     attribution: u8,
+    weight: u8,
 }
 
 fn drawn() -> impl Strategy<Value = Drawn> {
@@ -56,12 +57,12 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         prop::bool::weighted(0.8),
         0..=40_u32,
         0..=9000_u32,
-        0..=7_u8,
+        (0..=7_u8, 0..=9_u8),
     );
     (place, call, rest).prop_map(|(place, call, rest)| {
         let (trace, span, parent, role, kind) = place;
         let (usage, response, emitter, instance, client) = call;
-        let (error, is_log, priced, start_s, length_ms, attribution) = rest;
+        let (error, is_log, priced, start_s, length_ms, (attribution, weight)) = rest;
         Drawn {
             trace,
             span,
@@ -79,6 +80,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
             start_s,
             length_ms,
             attribution,
+            weight,
         }
     })
 }
@@ -115,6 +117,10 @@ impl Drawn {
         .into();
         span.instance = (self.instance > 0).then(|| format!("pod-{}", self.instance).into());
         span.attribution = self.attribution();
+        // Mostly nothing is said, else what costs have to be rounded for.
+        span.weight_milli = *[1000, 2500, 3333, 1_000_000_000]
+            .get(usize::from(self.weight))
+            .unwrap_or(&0);
         span.role = [
             Role::Plain,
             Role::Plain,

@@ -8,7 +8,7 @@ use std::{
 use costflame_profile::{Attribution, PathId, TraceId};
 use costflame_store::{
     CallRow, LandingRow, Store,
-    query::{self, Clause, Column, Dimension, Filter, OneOf, Value},
+    query::{self, Clause, Column, Dimension, Filter, OneOf, Sums, Value},
 };
 
 use crate::support::{Database, NOON_US, call, count, execute, settle, verify};
@@ -18,6 +18,7 @@ crate::on_both!(
     traces_of_very_many_calls_are_estimated_from_some_lanes,
     values_of_dimensions_are_answered_from_sums_as_from_calls,
     days_that_an_older_collector_wrote_are_answered_without_the_newer_sums,
+    what_an_older_collector_wrote_is_its_own_estimate,
     a_day_with_too_many_values_is_answered_by_calls,
 );
 
@@ -127,9 +128,25 @@ fn calls_of_days() -> Vec<LandingRow> {
                 tags: vec![("team".into(), format!("team {}", number % 7).into())],
                 ..Attribution::default()
             });
+            row.span.weight_milli = [0, 1000, 3333, 20_000][usize::from(number % 4)];
             row
         })
         .collect()
+}
+
+/// Calls and cost as observed, then what samplers left out of both.
+type Added = (u64, i128, i128, i128);
+
+fn add((calls, cost, unseen_calls, unseen_cost): &mut Added, call: &CallRow) {
+    *calls += 1;
+    *cost += i128::from(call.call.cost.unwrap().0);
+    *unseen_calls += i128::from(call.weight_milli) - 1000;
+    *unseen_cost += call.unseen_cost().map_or(0, |cost| i128::from(cost.0));
+}
+
+fn added(sums: &Sums) -> Added {
+    let unseen = (sums.unseen_calls, sums.unseen_cost.0);
+    (sums.calls, sums.cost.0, unseen.0, unseen.1)
 }
 
 /// What is asked about values of dimensions equals what the calls themselves say.
@@ -172,22 +189,20 @@ async fn check_values(store: &Store, when: &str) {
                 clauses: clauses.clone(),
                 ..whole.clone()
             };
-            let mut expected: BTreeMap<PathId, (u64, i128)> = BTreeMap::new();
+            let mut expected: BTreeMap<PathId, Added> = BTreeMap::new();
             for call in calls
                 .iter()
                 .filter(within)
                 .filter(|call| passes(call, clauses))
             {
-                let sums = expected.entry(call.path).or_default();
-                sums.0 += 1;
-                sums.1 += i128::from(call.call.cost.unwrap().0);
+                add(expected.entry(call.path).or_default(), call);
             }
             let answer = query::path_sums(&mut snapshot, &filter).await.unwrap();
-            let found: BTreeMap<PathId, (u64, i128)> = answer
+            let found: BTreeMap<PathId, Added> = answer
                 .paths
                 .iter()
                 .filter(|(_, sums)| sums.calls > 0)
-                .map(|(path, sums)| (path.id, (sums.calls, sums.cost.0)))
+                .map(|(path, sums)| (path.id, added(sums)))
                 .collect();
             assert_eq!(found, expected, "{when} {clauses:?} {from} {to}");
             let traces = expected.values().map(|sums| sums.0).sum();
@@ -201,15 +216,12 @@ async fn check_values(store: &Store, when: &str) {
                 "{when} {clauses:?} {from} {to}"
             );
             let total = query::summary(&mut snapshot, &filter).await.unwrap().sums;
-            let cost: i128 = expected.values().map(|sums| sums.1).sum();
-            assert_eq!(
-                (total.calls, total.cost.0),
-                (traces, cost),
-                "{when} {clauses:?} {from} {to}"
-            );
+            let sum = |of: fn(&Added) -> i128| expected.values().map(of).sum::<i128>();
+            let whole = (traces, sum(|all| all.1), sum(|all| all.2), sum(|all| all.3));
+            assert_eq!(added(&total), whole, "{when} {clauses:?} {from} {to}");
         }
         for column in [Column::User, team(), Column::Session] {
-            let mut expected: BTreeMap<Option<String>, (u64, i128)> = BTreeMap::new();
+            let mut expected: BTreeMap<Option<String>, Added> = BTreeMap::new();
             for call in calls.iter().filter(within) {
                 let found = &call.attribution;
                 let value = match column {
@@ -217,20 +229,18 @@ async fn check_values(store: &Store, when: &str) {
                     Column::Session => found.session.as_deref().map(str::to_owned),
                     _ => found.tags.first().map(|(_, team)| team.to_string()),
                 };
-                let sums = expected.entry(value).or_default();
-                sums.0 += 1;
-                sums.1 += i128::from(call.call.cost.unwrap().0);
+                add(expected.entry(value).or_default(), call);
             }
             let dimension = Dimension::Column(column);
             let rows = query::breakdown(&mut snapshot, &whole, &dimension, 1000)
                 .await
                 .unwrap()
                 .rows;
-            let found: BTreeMap<Option<String>, (u64, i128)> = rows
+            let found: BTreeMap<Option<String>, Added> = rows
                 .iter()
                 .map(|(value, sums)| match value {
-                    Value::Text(text) => (Some(text.clone()), (sums.calls, sums.cost.0)),
-                    _ => (None, (sums.calls, sums.cost.0)),
+                    Value::Text(text) => (Some(text.clone()), added(sums)),
+                    _ => (None, added(sums)),
                 })
                 .collect();
             assert_eq!(found, expected, "{when} {dimension:?} {from} {to}");
@@ -285,6 +295,57 @@ async fn days_that_an_older_collector_wrote_are_answered_without_the_newer_sums(
     settle(&db.store).await;
     verify(&db.store).await;
     check_values(&db.store, "since").await;
+}
+
+async fn what_an_older_collector_wrote_is_its_own_estimate(db: Database) {
+    let mut rows = calls_of_days();
+    rows.truncate(40);
+    db.store.commit(&rows, &[]).await.unwrap();
+    settle(&db.store).await;
+    while db.store.fold(10_000).await.unwrap() > 0 {}
+    let all = range(NOON_US, NOON_US + 9 * DAY);
+    let estimate = async || {
+        let mut snapshot = db.store.snapshot().await.unwrap();
+        let summary = query::summary(&mut snapshot, &all).await.unwrap();
+        summary.sums.estimate()
+    };
+    assert_ne!(estimate().await, None);
+    // What it settled and folded has no estimate; it leased until then.
+    execute(&db.url, "UPDATE calls SET unseen_cost = NULL").await;
+    let columns: &[&str] = match db.url.starts_with("sqlite") {
+        true => &[
+            "unseen_calls_hi",
+            "unseen_calls_lo",
+            "unseen_cost_hi",
+            "unseen_cost_lo",
+        ],
+        false => &["unseen_calls", "unseen_cost"],
+    };
+    for table in ["rollups", "dim_rollups", "dim_paths", "dim_totals"] {
+        for column in columns {
+            execute(&db.url, &format!("UPDATE {table} SET {column} = 0")).await;
+        }
+    }
+    assert_eq!(estimate().await, None);
+    assert_ne!(
+        db.store.verify().await.unwrap().count,
+        0,
+        "the spans say more"
+    );
+    let until_us = NOON_US + 5 * DAY;
+    execute(&db.url, "DELETE FROM settlers").await;
+    let older =
+        format!("INSERT INTO settlers (owner, until_us, writes) VALUES ('older', {until_us}, 1)");
+    execute(&db.url, &older).await;
+    settle(&db.store).await;
+    verify(&db.store).await;
+    execute(&db.url, "DELETE FROM settlers").await;
+    // A span that is sent again settles its trace anew, now with an estimate.
+    db.store.commit(&rows[3..4], &[]).await.unwrap();
+    settle(&db.store).await;
+    verify(&db.store).await;
+    assert_eq!(estimate().await.unwrap().0, 40_000 + 19_000);
+    check_values(&db.store, "in part").await;
 }
 
 async fn a_day_with_too_many_values_is_answered_by_calls(db: Database) {

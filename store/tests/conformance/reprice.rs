@@ -90,6 +90,7 @@ fn as_new(rows: &[LandingRow]) -> Vec<LandingRow> {
 fn rows() -> Vec<LandingRow> {
     let mut user = priced(2, 1, 0, "gpt-4o");
     user.span.attribution = everything();
+    user.span.weight_milli = 12_345;
     // Two traces report one response: one of them lost.
     let mut twins = [priced(3, 1, 0, "in-house"), priced(4, 1, 0, "in-house")];
     for twin in &mut twins {
