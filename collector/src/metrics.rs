@@ -209,6 +209,16 @@ impl Metrics {
         }
     }
 
+    /// Adjusted counts of samplers could not be, and were left unread.
+    pub(crate) fn ignored_weights(&self, count: u64) {
+        if count > 0 {
+            let reason = "sampling";
+            self.adjusted
+                .get_or_create(&Reason { reason })
+                .inc_by(count);
+        }
+    }
+
     /// Spans were recognised.
     pub(crate) fn recognised(&self, rows: &[LandingRow]) {
         let calls = rows.iter().filter(|row| row.span.role == Role::Call);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use costflame_pricing::{Asked, Catalog, Flag, Normal, PriceRequest, Receipt, Usage, normalise};
 use costflame_profile::{Attribution, Call, FrameKind, Signal, Span as ProfileSpan, Text};
-use costflame_store::{LandingRow, Sent};
+use costflame_store::{LandingRow, Sent, UNSAMPLED};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
@@ -12,7 +12,9 @@ use super::{
     evidence::{self, ModelCall, Recognised},
     frame,
     interner::Interner,
-    log, recognise, sent,
+    log, recognise,
+    sampling::{self, Unbelievable},
+    sent,
     slots::{Slot, Slots},
     sum,
 };
@@ -32,6 +34,8 @@ pub struct Lander<'c> {
     asked: Option<Arc<Asked>>,
     empty: Text,
     bytes: Vec<u8>,
+    /// Spans, and resources, with an adjusted count that cannot be; it is ignored.
+    pub(crate) ignored_weights: u64,
 }
 
 struct KnownResource {
@@ -39,6 +43,8 @@ struct KnownResource {
     service: Text,
     instance: Option<Text>,
     attribution: Arc<Attribution>,
+    /// Adjusted count in thousandths; 0 = it says none.
+    weight_milli: u32,
 }
 
 struct KnownScope {
@@ -59,6 +65,7 @@ impl<'c> Lander<'c> {
             asked: None,
             empty: Text::from(""),
             bytes: Vec::new(),
+            ignored_weights: 0,
         }
     }
 
@@ -221,7 +228,7 @@ impl<'c> Lander<'c> {
             links: span.links.to_vec(),
             attribute_count: attribute_count(span),
             content_hash: 0,
-            weight_milli: weight_milli(span.trace_state),
+            weight_milli: self.weight_milli(signal, span, slots),
         };
         let sent = match landed.call {
             Some(_) => sent::sent(span),
@@ -235,6 +242,24 @@ impl<'c> Lander<'c> {
             receipt,
             sent,
         }
+    }
+
+    /// What the span itself or its resource says about how many it stands for, in thousandths; 0 where they say nothing.
+    fn weight_milli(&mut self, signal: Signal, span: &Span<'_>, slots: &Slots<'_>) -> u32 {
+        // Counters count what no sampler keeps, too.
+        if signal == Signal::Metric {
+            return UNSAMPLED;
+        }
+        let own = self.believed(sampling::weight_milli(span.trace_state, slots));
+        // What a resource says is about its spans.
+        let inherited = self.resource.as_ref().filter(|_| signal == Signal::Span);
+        own.or(inherited.map(|known| known.weight_milli))
+            .unwrap_or(0)
+    }
+
+    fn believed(&mut self, weight_milli: Result<Option<u32>, Unbelievable>) -> Option<u32> {
+        self.ignored_weights += u64::from(weight_milli.is_err());
+        weight_milli.unwrap_or(None)
     }
 
     fn price(
@@ -322,11 +347,13 @@ impl<'c> Lander<'c> {
             &slots,
             &mut self.texts,
         ));
+        let weight_milli = self.believed(sampling::weight_milli("", &slots));
         self.resource = Some(KnownResource {
             place,
             service,
             instance,
             attribution,
+            weight_milli: weight_milli.unwrap_or(0),
         });
     }
 
@@ -507,32 +534,6 @@ fn instance(slots: &Slots<'_>) -> Option<String> {
         (None, Some(pid)) => Some(pid.to_string()),
         (None, None) => None,
     }
-}
-
-/// What one kept span stands for, in thousandths: the sampler's rejection threshold `ot=th:…` in the trace state.
-///
-/// Source: <https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/>. 1000 if there is none.
-fn weight_milli(trace_state: &str) -> u32 {
-    const ONE: u64 = 1 << 56;
-    if trace_state.is_empty() {
-        return 1000;
-    }
-    let ours = trace_state
-        .split(',')
-        .find_map(|member| member.trim().strip_prefix("ot="));
-    let threshold =
-        ours.and_then(|list| list.split(';').find_map(|field| field.strip_prefix("th:")));
-    let Some(threshold) = threshold.filter(|hex| (1..=14).contains(&hex.len())) else {
-        return 1000;
-    };
-    let Ok(rejected) = u64::from_str_radix(threshold, 16) else {
-        return 1000;
-    };
-    // Trailing zeros are left out: `th:8` is one half.
-    let rejected = rejected << (4 * (14 - threshold.len()));
-    let kept = u128::from(ONE - rejected.min(ONE - 1));
-    let milli = (u128::from(ONE) * 1000 + kept / 2) / kept;
-    u32::try_from(milli).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{DIALECTS, attribution, frame, guess};
+use super::{DIALECTS, attribution, frame, guess, sampling};
 use crate::decode::{Attributes, Value, value::Count};
 
 /// What an attribute says.
@@ -126,6 +126,19 @@ pub enum Slot {
     PromptVersion,
     /// An array of tags.
     Tags,
+
+    /// How many spans this one stands for.
+    AdjustedCount,
+    /// Share of spans that were kept, above 0 and at most 1.
+    SamplingRatio,
+    /// The same in percent.
+    SamplingPercentage,
+    /// The same as a rejection threshold.
+    SamplingThreshold,
+    /// Type of the sampler.
+    SamplerType,
+    /// What the sampler was set to; depends on the type.
+    SamplerParam,
 
     /// Nothing to keep; the key tells the dialect.
     Telltale,
@@ -325,7 +338,8 @@ impl KeyTable {
                 table.insert((key, Slot::Telltale), 1 << index, true);
             }
         }
-        for key in attribution::KEYS.iter().chain(frame::KEYS) {
+        let others = [attribution::KEYS, frame::KEYS, sampling::KEYS];
+        for key in others.into_iter().flatten() {
             table.insert(*key, 0, false);
         }
         table

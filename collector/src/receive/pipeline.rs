@@ -275,14 +275,16 @@ impl Receiver {
     ) -> Result<(T, Landed), Refusal> {
         let (chunks, mut walked) = mpsc::channel(1);
         let (limits, catalog) = (self.limits.clone(), self.catalog.load_full());
-        let outgoing = self.outgoing.clone();
+        let (outgoing, metrics) = (self.outgoing.clone(), self.metrics.clone());
         let walk = self.work(move || {
             let mut rows = Rows {
                 waiting: Vec::new(),
                 chunks,
             };
             let body = &message.bytes;
-            let result = walk(body, &limits, &mut Lander::new(&catalog), &mut rows)?;
+            let mut lander = Lander::new(&catalog);
+            let result = walk(body, &limits, &mut lander, &mut rows)?;
+            metrics.ignored_weights(lander.ignored_weights);
             let mut request = None;
             if outgoing.takes(project, signal) {
                 let packed = outgoing.pack(project, signal, body, count(&result), now_us());

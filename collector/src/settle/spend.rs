@@ -48,6 +48,8 @@ pub(crate) struct Totals {
 pub(crate) struct Amounts {
     /// Pico-dollars.
     pub(crate) cost: i128,
+    /// The same with what samplers left out.
+    pub(crate) estimated_cost: i128,
     pub(crate) calls: u64,
     /// By [`TokenClass`].
     pub(crate) tokens: [u64; TokenClass::ALL.len()],
@@ -88,6 +90,10 @@ impl Totals {
         match change.cost() {
             cost if cost < 0 => self.taken.cost -= cost,
             cost => self.added.cost += cost,
+        }
+        match change.estimated_cost() {
+            cost if cost < 0 => self.taken.estimated_cost -= cost,
+            cost => self.added.estimated_cost += cost,
         }
         match change.calls() {
             calls if calls < 0 => self.taken.calls += calls.unsigned_abs(),
@@ -147,23 +153,39 @@ impl Collector for Spend {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let series = self.read();
         type Side = fn(&Totals) -> &Amounts;
-        let added: Side = |totals| &totals.added;
-        let taken: Side = |totals| &totals.taken;
-        for (name, help, side) in [
+        type Cost = fn(&Totals) -> i128;
+        let costs: [(&str, &str, Cost); 4] = [
             (
                 "cost_usd",
                 "Cost of settled calls that count, as it was added",
-                added,
+                |totals| totals.added.cost,
             ),
-            ("cost_corrections_usd", "Cost that was taken back", taken),
-        ] {
+            (
+                "cost_corrections_usd",
+                "Cost that was taken back",
+                |totals| totals.taken.cost,
+            ),
+            (
+                "cost_estimated_usd",
+                "Cost as it was added, each call as often as its sampler says",
+                |totals| totals.added.estimated_cost,
+            ),
+            (
+                "cost_estimated_corrections_usd",
+                "The same that was taken back",
+                |totals| totals.taken.estimated_cost,
+            ),
+        ];
+        let added: Side = |totals| &totals.added;
+        let taken: Side = |totals| &totals.taken;
+        for (name, help, cost) in costs {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for (labels, totals) in &series {
                 let line = Line {
                     labels,
                     class: None,
                 };
-                let value = dollars(side(totals).cost);
+                let value = dollars(cost(totals));
                 family
                     .encode_family(&line)?
                     .encode_counter::<NoLabelSet, f64, f64>(&value, None)?;

@@ -98,16 +98,21 @@ fn the_hash_tells_versions_apart() {
 }
 
 #[test]
-fn weight_is_what_the_sampler_says() {
-    for (state, weight) in [
-        ("", 1_000),
-        ("ot=th:8", 2_000),
-        ("vendor=x, ot=rv:1;th:c", 4_000),
-        ("ot=th:0", 1_000),
-        ("ot=th:ffffffffffffff", u32::MAX),
-        ("ot=th:xyz", 1_000),
-        ("ot=th:123456789012345", 1_000),
-    ] {
-        assert_eq!(weight_milli(state), weight, "{state}");
-    }
+fn weight_is_that_of_the_span_before_that_of_its_resource() {
+    let catalog = Catalog::embedded();
+    let mut lander = Lander::new(&catalog);
+    let mut weight = |attributes: &[(&str, Value<'_>)], of_resource: &[(&str, Value<'_>)]| {
+        let span = span("chat", attributes);
+        let landed = lander.read(&resource(of_resource), &scope("lib"), &span);
+        landed.0.weight_milli
+    };
+    let half = [("sampling.probability", Str("0.5"))];
+    assert_eq!(weight(&CHAT, &[]), 0, "nothing is said");
+    assert_eq!(weight(&CHAT, &half), 2_000);
+    let rate = [("SampleRate", Int(8))];
+    assert_eq!(weight(&rate, &half), 8_000);
+    let bad = [("SampleRate", Int(0))];
+    assert_eq!(weight(&bad, &half), 2_000);
+    assert_eq!(weight(&bad, &[]), 0);
+    assert_eq!(lander.ignored_weights, 2);
 }
