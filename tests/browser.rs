@@ -35,6 +35,29 @@ fn recorded() -> Vec<std::path::PathBuf> {
     bodies
 }
 
+/// A trace of which a sampler kept one of four.
+fn sampled() -> serde_json::Value {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let end = now.expect("after 1970").as_nanos();
+    let text =
+        |key: &str, value: &str| serde_json::json!({"key": key, "value": {"stringValue": value}});
+    let count =
+        |key: &str, value: u32| serde_json::json!({"key": key, "value": {"intValue": value}});
+    serde_json::json!({"resourceSpans": [{
+        "resource": {"attributes": [text("service.name", "sampled-shop")]},
+        "scopeSpans": [{"scope": {"name": "app"}, "spans": [{
+            "traceId": "5a3e1ed0000000000000000000000001", "spanId": "5a3e1ed000000001", "traceState": "ot=th:c",
+            "name": "chat gpt-4o", "kind": 3,
+            "startTimeUnixNano": (end - 1_000_000_000).to_string(), "endTimeUnixNano": end.to_string(),
+            "attributes": [
+                text("gen_ai.operation.name", "chat"), text("gen_ai.provider.name", "openai"),
+                text("gen_ai.request.model", "gpt-4o"), count("gen_ai.usage.input_tokens", 100_000),
+                count("gen_ai.usage.output_tokens", 1_000),
+            ],
+        }]}],
+    }]})
+}
+
 async fn pending(server: &Server) -> u64 {
     let answer = reqwest::get(format!("{}/api/v1/summary", server.api))
         .await
@@ -60,6 +83,11 @@ async fn the_pages_show_what_the_api_says() {
             .expect("it answers");
         assert!(answer.status().is_success(), "{}", answer.status());
     }
+    let request = client.post(format!("{}/v1/traces", server.http));
+    let request = request.header("content-type", "application/json");
+    let answer = request.body(sampled().to_string()).send();
+    let answer = answer.await.expect("it answers");
+    assert!(answer.status().is_success(), "{}", answer.status());
     let demo = costflame(folder.path())
         .args(["demo", "--traces-per-day", "60", "--endpoint", &server.grpc])
         .status()

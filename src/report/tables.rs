@@ -28,6 +28,17 @@ pub(super) fn summary(range: &str, summary: &Value) -> Section {
     for (name, value) in rows {
         table.add_row([name.to_owned(), value]);
     }
+    let estimate = &summary["estimate"];
+    if !estimate.is_null() {
+        let calls = estimate["calls"].as_f64().unwrap_or_default().round();
+        let rows = [
+            ("estimated cost", dollars(&estimate["cost_usd"])),
+            ("estimated calls", number(&Value::from(calls as u64))),
+        ];
+        for (name, value) in rows {
+            table.add_row([name.to_owned(), format!("≈ {value}")]);
+        }
+    }
     align(&mut table, 1);
     Section {
         heading: range.to_owned(),

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{
     document::FilterParams,
     error::{ApiError, ErrorBody},
-    shapes::{Amounts, PicoAmounts, Tokens},
+    shapes::{Amounts, Estimate, PicoAmounts, Tokens},
     state::{ApiState, selection},
     words::{IntText, Kind, LineUnit},
 };
@@ -71,6 +71,7 @@ fn of_class(sums: &Sums, class: TokenClass) -> Sums {
     let mut only = Sums {
         tokens: Default::default(),
         amounts: Default::default(),
+        unseen_cost: UsdSum::default(),
         other_amount: UsdSum::default(),
         cost: sums.amounts[place],
         ..*sums
@@ -150,6 +151,9 @@ pub(super) struct Flamegraph {
     class: Option<&'static str>,
     /// Counted calls in the selection.
     calls: u64,
+    /// Only where something in the selection was sampled; of all its calls, whatever the metric and the class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimate: Option<Estimate>,
     /// Traces with a counted call; an estimate when very many calls pass a filter.
     traces: u64,
     /// Parents before children.
@@ -217,6 +221,11 @@ fn body(
 ) -> Flamegraph {
     let compared = base.is_some();
     let traces = now.traces.traces;
+    let mut whole = Sums::default();
+    for (_, sums) in &now.paths {
+        whole += sums;
+    }
+    let estimate = Estimate::of(&whole);
     let tree = tree(now, base, class);
     let total = tree.total();
     let pruned = tree.prune(max_nodes, metric);
@@ -227,6 +236,7 @@ fn body(
         base_total: compared.then(|| IntText(value(&total.base, metric))),
         class: class.map(TokenClass::name),
         calls: total.now.calls,
+        estimate,
         traces,
         frames: frames(&pruned.tree, metric, compared),
         pruned: PrunedNodes {

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use costflame_pricing::{TokenClass, UsdSum};
+use costflame_pricing::{TokenClass, Usd, UsdSum};
 use costflame_profile::{Attribution, PathId, PathRow, Rule};
-use costflame_store::query::{CallRecord, Paths, Sums, Value, Why};
+use costflame_store::{
+    UNSAMPLED,
+    query::{CallRecord, Paths, Sums, Value, Why},
+};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -160,6 +163,40 @@ impl PartialSchema for PicoAmounts {
 
 impl ToSchema for PicoAmounts {}
 
+/// What it would be had samplers left out nothing: every call counts as often as its sampler says. Never part of any other
+/// figure.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Estimate {
+    /// Cost; null where that of the observed call is unknown.
+    #[schema(required)]
+    pub(super) cost_usd: Option<Dollars>,
+    /// Calls, to a thousandth.
+    pub(super) calls: f64,
+}
+
+impl Estimate {
+    /// Of sums; `None` when nothing in them was sampled.
+    #[must_use]
+    pub(super) fn of(sums: &Sums) -> Option<Self> {
+        let (calls, cost) = sums.estimate()?;
+        Some(Self {
+            cost_usd: Some(Dollars(cost)),
+            calls: calls as f64 / f64::from(UNSAMPLED),
+        })
+    }
+
+    /// Of one call; `None` when it stands for itself alone.
+    #[must_use]
+    pub(super) fn of_call(call: &CallRecord) -> Option<Self> {
+        let unseen = call.unseen_cost?;
+        let whole = |cost: Usd| Dollars(UsdSum(i128::from(cost.0) + i128::from(unseen.0)));
+        Some(Self {
+            cost_usd: call.cost.map(whole),
+            calls: f64::from(call.weight_milli) / f64::from(UNSAMPLED),
+        })
+    }
+}
+
 /// Sums over counted calls. Calls without a price add to `calls` and `tokens`, not to `cost_usd`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Sums)]
@@ -174,6 +211,9 @@ pub(super) struct SumsBody {
     pub(super) tokens: Tokens,
     /// What the cost leaves out.
     pub(super) unpriced: UnpricedSums,
+    /// Only where something was sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) estimate: Option<Estimate>,
 }
 
 /// Calls without a known price, and their tokens.
@@ -196,6 +236,7 @@ impl From<&Sums> for SumsBody {
                 calls: sums.unpriced_calls,
                 tokens: Count(sums.unpriced_tokens),
             },
+            estimate: Estimate::of(sums),
         }
     }
 }
@@ -291,6 +332,9 @@ pub(super) struct CallBrief {
     /// null = unknown, see `unpriced`. Also given when the call is not counted.
     #[schema(required)]
     pub(super) cost_usd: Option<Dollars>,
+    /// What the calls that it stands for cost together. Only where it was sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) estimate: Option<Estimate>,
     /// Set exactly when there is no cost.
     #[schema(required)]
     pub(super) unpriced: Option<UnpricedWord>,
@@ -314,6 +358,7 @@ impl CallBrief {
             response_id: call.response_id.clone(),
             tokens: Tokens::from(call.tokens),
             cost_usd: call.cost.map(Dollars::from),
+            estimate: Estimate::of_call(call),
             unpriced: call.unpriced.map(UnpricedWord),
             counted: call.why.is_none(),
             why: call.why.map(|why| why_body(why, stand_ins)),

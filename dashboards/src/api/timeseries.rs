@@ -1,7 +1,10 @@
 //! `/timeseries`: aligned buckets, for the dearest values of a dimension.
 
 use axum::{Json, extract::State};
-use costflame_store::query::{self, Sums};
+use costflame_store::{
+    UNSAMPLED,
+    query::{self, Sums},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,6 +33,32 @@ pub(super) struct SeriesColumns {
     tokens: Vec<Count>,
     /// Calls whose span ended with an error.
     errors: Vec<u64>,
+    /// Only where something was sampled in any of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimate: Option<EstimateColumns>,
+}
+
+/// What it would be had samplers left out nothing, bucket by bucket. Never part of any other figure.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EstimateColumns {
+    /// Cost.
+    cost_usd: Vec<Dollars>,
+    /// Calls, to a thousandth.
+    calls: Vec<f64>,
+}
+
+impl EstimateColumns {
+    fn of(buckets: &[Sums]) -> Option<Self> {
+        let is_sampled = buckets.iter().any(|sums| sums.estimate().is_some());
+        let calls = |sums: &Sums| sums.estimated_calls() as f64 / f64::from(UNSAMPLED);
+        is_sampled.then(|| Self {
+            cost_usd: buckets
+                .iter()
+                .map(|sums| Dollars(sums.estimated_cost()))
+                .collect(),
+            calls: buckets.iter().map(calls).collect(),
+        })
+    }
 }
 
 impl SeriesColumns {
@@ -42,6 +71,7 @@ impl SeriesColumns {
                 .map(|sums| Count(sums.total_tokens()))
                 .collect(),
             errors: buckets.iter().map(|sums| sums.errors).collect(),
+            estimate: EstimateColumns::of(buckets),
         }
     }
 }

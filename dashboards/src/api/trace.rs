@@ -8,13 +8,16 @@ use axum::{
 };
 use costflame_pricing::UsdSum;
 use costflame_profile::{Attribution, TraceId};
-use costflame_store::query;
+use costflame_store::{
+    UNSAMPLED,
+    query::{self, Sums},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     error::{ApiError, ErrorBody},
-    shapes::{AttributionBody, CallBrief, Tokens},
+    shapes::{AttributionBody, CallBrief, Estimate, Tokens},
     span_tree::{SpanNode, SpanTree},
     state::ApiState,
     traces::{MAX_SERVICES, Root, TraceRow},
@@ -202,6 +205,7 @@ fn row(
             .filter(|_| tree.root_seen)
             .map(|top| root(&tree.nodes[top])),
         cost_usd: Dollars::default(),
+        estimate: None,
         calls: 0,
         errors: 0,
         unpriced: 0,
@@ -212,9 +216,11 @@ fn row(
     if row.root.is_none() {
         row.root = record.and_then(|record| TraceRow::from(record).root);
     }
-    let mut cost = UsdSum::default();
+    let (mut cost, mut sampled) = (UsdSum::default(), Sums::default());
     for (node, call) in tree.calls().filter(|(_, call)| call.why.is_none()) {
         cost += node.own_cost;
+        sampled.unseen_calls += i128::from(call.weight_milli) - i128::from(UNSAMPLED);
+        sampled.unseen_cost += call.unseen_cost.unwrap_or_default();
         row.calls += 1;
         row.errors += u64::from(call.error);
         row.unpriced += u64::from(call.cost.is_none());
@@ -223,6 +229,8 @@ fn row(
         }
     }
     row.cost_usd = Dollars(cost);
+    (sampled.calls, sampled.cost) = (row.calls, cost);
+    row.estimate = Estimate::of(&sampled);
     row
 }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{
     document::FilterParams,
     error::{ApiError, ErrorBody},
-    shapes::Tokens,
+    shapes::{Estimate, Tokens},
     state::{ApiState, selection},
     words::{Dollars, Kind, Time},
 };
@@ -42,6 +42,9 @@ pub(super) struct TraceRow {
     pub(super) root: Option<Root>,
     /// Cost of the calls with a price.
     pub(super) cost_usd: Dollars,
+    /// Only where something was sampled: how many such traces there are, and what they cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) estimate: Option<Estimate>,
     /// Counted calls.
     pub(super) calls: u64,
     /// Counted calls whose span ended with an error.
@@ -83,6 +86,7 @@ impl From<&TraceRecord> for TraceRow {
                 name: label.clone(),
             }),
             cost_usd: Dollars(sums.cost),
+            estimate: Estimate::of(sums),
             calls: sums.calls,
             errors: sums.errors,
             unpriced: sums.unpriced_calls,

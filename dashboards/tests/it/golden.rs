@@ -37,7 +37,7 @@ fn span(number: u8, parent: u8, kind: FrameKind, label: &str) -> Span {
         links: Vec::new(),
         attribute_count: 4,
         content_hash: u64::from(number),
-        weight_milli: 1000,
+        weight_milli: 0,
     }
 }
 
@@ -242,6 +242,40 @@ async fn answers_stay_as_they_are() {
         shorten(&mut answer, &mut known);
         insta::assert_json_snapshot!(name, answer);
     }
+}
+
+#[tokio::test]
+async fn estimates_stand_beside_what_was_observed() {
+    let mut rows = rows();
+    rows[0].span.weight_milli = 3_333;
+    let [sqlite, postgres] = both().await;
+    for api in [&sqlite, &postgres] {
+        land_and_settle(&api.store, &rows).await;
+    }
+    let day = "from=2026-11-20T00:00:00Z&to=2026-11-21T00:00:00Z";
+    let trace = "11".repeat(16);
+    let questions = [
+        (format!("/summary?{day}"), ""),
+        (format!("/summary?user=ann&{day}"), ""),
+        (format!("/summary?status=error&{day}"), ""),
+        (format!("/breakdown?by=model&{day}"), "/rows/0"),
+        (format!("/timeseries?interval=day&{day}"), "/series/0"),
+        (format!("/flamegraph?{day}"), ""),
+        (format!("/traces?{day}"), "/traces/0"),
+        (format!("/traces/{trace}"), ""),
+        (format!("/calls?limit=1&{day}"), "/calls/0"),
+        (format!("/calls/{trace}/{}", "03".repeat(8)), ""),
+    ];
+    let mut answers = serde_json::Map::new();
+    for (question, place) in questions {
+        let [answer, other] = [sqlite.get(&question).await, postgres.get(&question).await];
+        assert_eq!(answer, other, "{question}");
+        let found = answer.pointer(place).unwrap();
+        let observed = found.get("cost_usd").or(found.get("total"));
+        let both = serde_json::json!({ "observed": observed, "estimate": found["estimate"] });
+        answers.insert(question, both);
+    }
+    insta::assert_json_snapshot!("estimates", answers);
 }
 
 /// The document as a file, which the pages take their types from. `INSTA_UPDATE=always` writes it anew.

@@ -153,11 +153,32 @@ fn tokens(value: &Value) -> [i128; TokenClass::ALL.len()] {
     TokenClass::ALL.map(|class| value.get(class.name()).map_or(0, int))
 }
 
+/// Calls in thousandths.
+fn milli(calls: &Value) -> i128 {
+    (calls.as_f64().unwrap() * 1000.0).round() as i128
+}
+
+/// Calls in thousandths and cost of an estimate, which is there only where it says more than what was observed.
+fn estimate(value: &Value) -> Option<(i128, i128)> {
+    let estimate = value.get("estimate")?;
+    Some((milli(&estimate["calls"]), usd(&estimate["cost_usd"])))
+}
+
 /// The figures that every kind of sums has.
 fn sums(value: &Value) -> Expected {
+    let (cost, calls) = (usd(&value["cost_usd"]), value["calls"].as_u64().unwrap());
+    let observed = i128::from(calls) * 1000;
+    let estimate = estimate(value);
+    assert!(
+        estimate.is_none_or(|(calls, _)| calls != observed),
+        "{value}"
+    );
+    let (estimated_calls, estimated_cost) = estimate.unwrap_or((observed, cost));
     Expected {
-        cost: usd(&value["cost_usd"]),
-        calls: value["calls"].as_u64().unwrap(),
+        cost,
+        calls,
+        estimated_calls,
+        estimated_cost,
         errors: value["errors"].as_u64().unwrap(),
         tokens: tokens(&value["tokens"]),
         unpriced_calls: value["unpriced"]["calls"].as_u64().unwrap(),
@@ -181,6 +202,8 @@ fn plus(a: &Expected, b: &Expected) -> Expected {
     let mut sum = a.clone();
     sum.cost += b.cost;
     sum.calls += b.calls;
+    sum.estimated_calls += b.estimated_calls;
+    sum.estimated_cost += b.estimated_cost;
     sum.errors += b.errors;
     sum.unpriced_calls += b.unpriced_calls;
     sum.unpriced_tokens += b.unpriced_tokens;
@@ -283,6 +306,9 @@ async fn check_flamegraph(
                 (expected.calls.into(), expected.calls.into()),
                 "{query}"
             );
+            let sampled = (expected.estimated_calls, expected.estimated_cost);
+            let sampled = (sampled.0 != i128::from(expected.calls) * 1000).then_some(sampled);
+            assert_eq!(estimate(&graph), sampled, "{query}");
             assert!(frames.len() <= max_nodes);
         }
     }
@@ -368,6 +394,10 @@ async fn check_series(api: &Api, query: &str, by: &str, expected: &Expected) {
                     .iter()
                     .all(|name| column(name).len() == buckets)
             );
+            let whole = columns.get("estimate").unwrap_or(columns);
+            let estimated = |name: &str| whole[name].as_array().unwrap().iter();
+            added.estimated_cost += estimated("cost_usd").map(usd).sum::<i128>();
+            added.estimated_calls += estimated("calls").map(milli).sum::<i128>();
             added.cost += column("cost_usd").iter().map(usd).sum::<i128>();
             added.calls += column("calls")
                 .iter()
@@ -383,6 +413,11 @@ async fn check_series(api: &Api, query: &str, by: &str, expected: &Expected) {
         assert_eq!(
             (added.cost, added.calls, added.errors, added.tokens[0]),
             (expected.cost, expected.calls, expected.errors, all),
+            "{by} {options} {query}",
+        );
+        assert_eq!(
+            (added.estimated_calls, added.estimated_cost),
+            (expected.estimated_calls, expected.estimated_cost),
             "{by} {options} {query}",
         );
     }

@@ -29,6 +29,15 @@ pub(crate) struct Expected {
     pub(crate) excluded_calls: u64,
     pub(crate) excluded_cost: i128,
     pub(crate) duration_us: i128,
+    /// Thousandths.
+    pub(crate) estimated_calls: i128,
+    pub(crate) estimated_cost: i128,
+}
+
+/// A thousandth, rounded half to even.
+fn half_even(value: i128) -> i128 {
+    let (whole, rest) = (value / 1000, value % 1000);
+    whole + i128::from(rest > 500 || (rest == 500 && whole % 2 == 1))
 }
 
 impl Expected {
@@ -42,6 +51,9 @@ impl Expected {
         let tokens: i128 = call.tokens.iter().map(|tokens| i128::from(*tokens)).sum();
         self.cost += cost;
         self.calls += 1;
+        let weight = i128::from(call.weight_milli);
+        self.estimated_calls += weight;
+        self.estimated_cost += half_even(cost * weight);
         self.duration_us += i128::from(call.end_us - call.start_us);
         if call.error {
             self.errors += 1;

@@ -13,6 +13,22 @@ test('shows the figures of the API', async ({ page, api }) => {
   await expect(totals).toContainText(integer(summary.errors))
 })
 
+test('shows beside what arrived what sampled traces stand for', async ({ page, api }) => {
+  const sampled = `${api.range}&service=sampled-shop`
+  const { cost_usd, estimate } = await api.get<Summary>(`/summary?${sampled}`)
+  expect(estimate?.calls).toBe(4)
+  const text = `≈ ${money(estimate!.cost_usd!)} estimated from sampled traces`
+  await page.goto(`/?${sampled}`)
+  await expect(page.locator('[data-figure=spend]')).toHaveText(money(cost_usd))
+  await expect(page.locator('.page-head [data-figure=estimate]')).toContainText(text)
+  await page.goto(`/flamegraph?${sampled}`)
+  await expect(page.locator('.page-head [data-figure=estimate]')).toContainText(text)
+  await page.goto('/traces/5a3e1ed0000000000000000000000001')
+  await expect(page.locator('[data-figure=trace-cost]')).toHaveText(money(cost_usd))
+  await expect(page.locator('.page-head [data-figure=estimate]')).toContainText(text)
+  await expect(page.getByRole('region', { name: 'Receipt' })).toContainText('stands for 4 calls')
+})
+
 test('lists the dearest models, and a row leads to their flamegraph', async ({ page, api }) => {
   const { rows } = await api.get<Breakdown>(`/breakdown?by=model&limit=100&${api.range}`)
   await page.goto(`/?${api.range}`)

@@ -521,6 +521,7 @@ export interface components {
             cost_usd: components["schemas"]["Usd"] | null;
             /** @description True when the call is part of the sums. */
             counted: boolean;
+            estimate?: components["schemas"]["Estimate"] | null;
             /** @description What else a reader should know. */
             flags: components["schemas"]["FlagWord"][];
             /** @description The one that served, else the one asked for. */
@@ -654,6 +655,25 @@ export interface components {
             /** @description One sentence, for people. */
             message: string;
         };
+        /**
+         * @description What it would be had samplers left out nothing: every call counts as often as its sampler says. Never part of any other
+         *     figure.
+         */
+        Estimate: {
+            /**
+             * Format: double
+             * @description Calls, to a thousandth.
+             */
+            calls: number;
+            cost_usd: components["schemas"]["Usd"] | null;
+        };
+        /** @description What it would be had samplers left out nothing, bucket by bucket. Never part of any other figure. */
+        EstimateColumns: {
+            /** @description Calls, to a thousandth. */
+            calls: number[];
+            /** @description Cost. */
+            cost_usd: components["schemas"]["Usd"][];
+        };
         /** @description Calls that stand for others and are not counted. */
         Excluded: {
             /**
@@ -693,6 +713,7 @@ export interface components {
             calls: number;
             /** @description Only this token class; absent = all. */
             class?: string;
+            estimate?: components["schemas"]["Estimate"] | null;
             /** @description Parents before children. */
             frames: components["schemas"]["Frame"][];
             /** @description `cost`, `tokens`, `calls` or `duration`. */
@@ -1226,6 +1247,7 @@ export interface components {
             cost_usd: components["schemas"]["Usd"][];
             /** @description Calls whose span ended with an error. */
             errors: number[];
+            estimate?: components["schemas"]["EstimateColumns"] | null;
             /** @description All classes together. */
             tokens: components["schemas"]["Count"][];
         };
@@ -1278,6 +1300,7 @@ export interface components {
              * @description Calls whose span ended with an error.
              */
             errors: number;
+            estimate?: components["schemas"]["Estimate"] | null;
             /** @description Tokens of all of them, priced or not. */
             tokens: components["schemas"]["Tokens"];
             /** @description What the cost leaves out. */
@@ -1380,6 +1403,7 @@ export interface components {
              * @description Counted calls whose span ended with an error.
              */
             errors: number;
+            estimate?: components["schemas"]["Estimate"] | null;
             root: components["schemas"]["Root"] | null;
             /** @description Services seen in the trace, by name, at most 10. */
             services: string[];
@@ -1600,6 +1624,8 @@ export type Database = components['schemas']['Database'];
 export type Endpoints = components['schemas']['Endpoints'];
 export type ErrorBody = components['schemas']['ErrorBody'];
 export type ErrorDetail = components['schemas']['ErrorDetail'];
+export type Estimate = components['schemas']['Estimate'];
+export type EstimateColumns = components['schemas']['EstimateColumns'];
 export type Excluded = components['schemas']['Excluded'];
 export type ExcludedCall = components['schemas']['ExcludedCall'];
 export type FlagWord = components['schemas']['FlagWord'];
