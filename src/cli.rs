@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
+    audit::AuditConfig,
     config::ServeConfig,
     db::DbConfig,
     demo::DemoConfig,
@@ -15,6 +16,7 @@ use crate::{
     project::ProjectConfig,
     report::{DiffConfig, ReportConfig},
     reprice::RepriceConfig,
+    user::UserConfig,
 };
 
 /// Cost profiler for LLM applications, built on OpenTelemetry.
@@ -46,6 +48,10 @@ pub(crate) enum Command {
     Project(ProjectConfig),
     /// Make, list and revoke API keys
     Key(KeyConfig),
+    /// Make, list and remove users, who log in with a password
+    User(UserConfig),
+    /// Show who did what
+    Audit(AuditConfig),
     /// Show, retry and drop what waits to be forwarded
     Outbox(OutboxConfig),
     /// Send a month of a small company's traffic to a running costflame

@@ -7,12 +7,13 @@
 use std::{
     ffi::OsString,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use axum::http::HeaderName;
+use axum::http::{HeaderName, Uri};
 use clap::{Args, Command, ValueEnum};
 use costflame_collector::{forward::ForwardTable, listen::TlsFiles, size::parse_size};
 use costflame_pricing::CountedCost;
@@ -58,7 +59,7 @@ pub(crate) struct ServeConfig {
     )]
     pub(crate) http_addr: SocketAddr,
 
-    /// Ask everybody for an API key: `authorization: Bearer KEY`, see docs/security.md
+    /// Ask everybody who they are: programs for an API key, people for a login; see docs/security.md
     #[arg(long, env = "COSTFLAME_AUTH_REQUIRED", value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub(crate) auth_required: bool,
 
@@ -77,6 +78,40 @@ pub(crate) struct ServeConfig {
     /// Authorities (PEM), one of which has to have signed the certificate of whoever sends OTLP
     #[arg(long, env = "COSTFLAME_TLS_CLIENT_CA", value_name = "FILE")]
     pub(crate) tls_client_ca: Option<PathBuf>,
+
+    /// A session ends when it was not used for so long
+    #[arg(long, env = "COSTFLAME_SESSION_IDLE", value_name = "TIME", default_value = "24h", value_parser = duration)]
+    pub(crate) session_idle: Duration,
+
+    /// A session ends after so long at the latest
+    #[arg(long, env = "COSTFLAME_SESSION_LIFETIME", value_name = "TIME", default_value = "7days", value_parser = duration)]
+    pub(crate) session_lifetime: Duration,
+
+    /// Attempts to log in with one name in a minute; five times as many from one address
+    #[arg(
+        long,
+        env = "COSTFLAME_LOGIN_LIMIT",
+        value_name = "N",
+        default_value = "10"
+    )]
+    pub(crate) login_limit: NonZeroU32,
+
+    /// Requests to the API of one session or key in a minute; 0 = any number
+    #[arg(long, env = "COSTFLAME_API_LIMIT", value_name = "N", default_value = "6000", value_parser = limit)]
+    pub(crate) api_limit: Limit,
+
+    /// Where browsers find the UI, if something stands in front: `https://costflame.example.com`
+    #[arg(long, env = "COSTFLAME_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
+    pub(crate) public_url: Option<String>,
+
+    /// Proxies in front that append to `x-forwarded-for`: the address that limits and the audit log go by is so many from its end
+    #[arg(
+        long,
+        env = "COSTFLAME_PROXY_HOPS",
+        value_name = "N",
+        default_value = "0"
+    )]
+    pub(crate) proxy_hops: u8,
 
     /// Listen on other addresses than loopback without TLS or keys: something in front encrypts, and lets in only who may
     #[arg(long, env = "COSTFLAME_BEHIND_PROXY", value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -199,6 +234,29 @@ impl From<CostSource> for CountedCost {
     }
 }
 
+/// So many, or any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit(pub(crate) Option<NonZeroU32>);
+
+fn limit(text: &str) -> Result<Limit, String> {
+    let number: u32 = text.parse().map_err(|_| "expected a whole number")?;
+    Ok(Limit(NonZeroU32::new(number)))
+}
+
+/// An origin: whoever may lead browsers away by a path has more than this.
+fn public_url(text: &str) -> Result<String, String> {
+    let uri: Uri = text.parse().map_err(|_| "expected a URL")?;
+    let (scheme, authority) = (uri.scheme_str(), uri.authority());
+    let authority = authority.filter(|authority| !authority.as_str().contains('@'));
+    let (Some("http" | "https"), Some(_), "/", None) = (scheme, authority, uri.path(), uri.query())
+    else {
+        return Err(
+            "expected http:// or https://, a name, perhaps a port, and nothing else".into(),
+        );
+    };
+    Ok(text.trim_end_matches('/').to_ascii_lowercase())
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -250,6 +308,14 @@ impl ServeConfig {
         }
     }
 
+    /// Whether browsers come by TLS, so that cookies may be bound to it.
+    pub(crate) fn is_seen_by_tls(&self) -> bool {
+        match &self.public_url {
+            Some(url) => url.starts_with("https://"),
+            None => self.behind_proxy || self.tls_certificate.is_some(),
+        }
+    }
+
     /// Checks what no single value can show.
     pub(crate) fn validate(&self) -> Result<()> {
         if !self.database_url.starts_with("sqlite:")
@@ -275,6 +341,12 @@ impl ServeConfig {
             bail!(
                 "keep_calls must be at least {FEWEST_CALL_DAYS} days: until then traces may change"
             );
+        }
+        if self.session_idle.is_zero() || self.session_lifetime < self.session_idle {
+            bail!("session_idle must be more than nothing and at most session_lifetime");
+        }
+        if self.proxy_hops > 0 && !self.behind_proxy {
+            bail!("proxy_hops is for behind_proxy: without a proxy anybody writes x-forwarded-for");
         }
         if self.max_spans_per_request == 0 {
             bail!("max_spans_per_request must be at least 1");

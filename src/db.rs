@@ -6,7 +6,7 @@ use costflame_collector::forward::{Doomed, Left};
 use costflame_profile::TraceId;
 use costflame_store::{Options, Status, Store, Verified, query};
 
-use crate::{prices::now_us, project::InProject};
+use crate::{audit, prices::now_us, project::InProject};
 
 /// Traces deleted in one transaction.
 const TRACES: usize = 200;
@@ -92,13 +92,24 @@ pub(crate) fn run(config: &DbConfig) -> Result<()> {
                 project,
             } => {
                 let project = project.id(&store).await?;
-                delete(&store, project, trace, user.as_deref()).await
+                // Who is to be forgotten is not remembered here.
+                let whose = if user.is_some() { ", a user" } else { "" };
+                let target = format!("{} traces{whose}", trace.len());
+                let act = audit::act(Some(project), "db.delete", target);
+                let deleting = delete(&store, project, trace, user.as_deref());
+                audit::noted(&store, &act, deleting).await
+            }
+            DbCommand::Reader { role } => {
+                let act = audit::act(None, "db.reader", &**role);
+                let adding = async { Ok(store.add_reader(role).await?) };
+                audit::noted(&store, &act, adding).await
             }
             DbCommand::Distribute { .. } => {
-                print_statements(&store.distribute().await?);
+                let act = audit::act(None, "db.distribute", "");
+                let distributing = async { Ok(store.distribute().await?) };
+                print_statements(&audit::noted(&store, &act, distributing).await?);
                 Ok(())
             }
-            DbCommand::Reader { role } => Ok(store.add_reader(role).await?),
         }
     })
 }

@@ -6,6 +6,7 @@ use costflame_access::key;
 use costflame_store::{ApiKey, KeyScope, Store};
 
 use crate::{
+    audit::act,
     prices::{now_us, open},
     project::InProject,
     terminal::{ago, one_line},
@@ -92,7 +93,11 @@ pub(crate) fn run(config: &KeyConfig) -> Result<()> {
 #[expect(clippy::print_stdout, reason = "the answer of the command")]
 async fn create(store: &Store, project: i32, scope: KeyScope, label: &str) -> Result<()> {
     let (text, row) = key::create(project, scope, label, now_us());
-    store.put_key(&row).await?;
+    // One for counters is of all projects.
+    let realm = (scope != KeyScope::Metrics).then_some(project);
+    let target = format!("{} {}", scope.name(), row.id);
+    let act = act(realm, "key.create", target);
+    store.put_key(&row, &act).await?;
     println!("{text}");
     Ok(())
 }
@@ -131,7 +136,12 @@ fn state(key: &ApiKey) -> String {
 
 #[expect(clippy::print_stdout, reason = "the answer of the command")]
 async fn revoke(store: &Store, id: &str) -> Result<()> {
-    if !store.revoke_key(id, now_us()).await? {
+    let keys = store.api_keys().await?;
+    let key = keys.into_iter().find(|key| key.id == id);
+    let realm = key.filter(|key| key.scope != KeyScope::Metrics);
+    let realm = realm.map(|key| key.project);
+    let act = act(realm, "key.revoke", id);
+    if !store.revoke_key(id, &act).await? {
         bail!("no valid key has the id `{id}`; `costflame key list` shows them");
     }
     println!("key {id} revoked");

@@ -1,9 +1,11 @@
 //! The costflame binary: command line, configuration, wiring; nothing else.
 
+mod audit;
 mod cli;
 mod config;
 mod db;
 mod demo;
+mod doors;
 mod figures;
 mod https;
 mod import;
@@ -16,6 +18,7 @@ mod report;
 mod reprice;
 mod serve;
 mod terminal;
+mod user;
 
 use std::process::ExitCode;
 
@@ -51,6 +54,8 @@ fn main() -> ExitCode {
         Command::Db(config) => db::run(&config).map(done),
         Command::Project(config) => project::run(&config).map(done),
         Command::Key(config) => key::run(&config).map(done),
+        Command::User(config) => user::run(&config).map(done),
+        Command::Audit(config) => audit::run(&config).map(done),
         Command::Outbox(config) => outbox::run(&config).map(done),
         Command::Demo(config) => demo::run(&config).map(done),
         Command::Import(config) => import::run(&config).map(done),

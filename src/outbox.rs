@@ -4,7 +4,10 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use costflame_store::{Letter, Options, Selection, Store};
 
-use crate::terminal::{ago, one_line};
+use crate::{
+    audit,
+    terminal::{ago, one_line},
+};
 
 /// Rows read at once.
 const PAGE: usize = 500;
@@ -68,6 +71,17 @@ struct Which {
 }
 
 impl Which {
+    /// For the audit log.
+    fn shown(&self) -> String {
+        let ids = self.id.iter().map(ToString::to_string);
+        let destination = self.destination.clone();
+        let parts: Vec<String> = ids.chain(destination).collect();
+        if parts.is_empty() {
+            return "all".to_owned();
+        }
+        parts.join(" ")
+    }
+
     fn select(&self, dead: Option<bool>) -> Selection {
         Selection {
             ids: self.id.clone(),
@@ -98,13 +112,18 @@ pub(crate) fn run(config: &OutboxConfig) -> Result<()> {
                 list(&store, &selection, *limit).await
             }
             OutboxCommand::Retry(which) => {
-                let count = store.outbox_retry(&which.select(Some(true))).await?;
+                let act = audit::act(None, "outbox.retry", which.shown());
+                let retrying = async { Ok(store.outbox_retry(&which.select(Some(true))).await?) };
+                let count = audit::noted(&store, &act, retrying).await?;
                 println!("{count} letters wait again");
                 Ok(())
             }
             OutboxCommand::Drop { which, waiting } => {
                 let dead = (!waiting).then_some(true);
-                let count = store.outbox_drop(&which.select(dead)).await?;
+                let waiting = if *waiting { ", also waiting" } else { "" };
+                let act = audit::act(None, "outbox.drop", which.shown() + waiting);
+                let dropping = async { Ok(store.outbox_drop(&which.select(dead)).await?) };
+                let count = audit::noted(&store, &act, dropping).await?;
                 println!("{count} letters deleted");
                 Ok(())
             }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use costflame_store::{DEFAULT_PROJECT, Store};
+use costflame_store::{DEFAULT_PROJECT, Project, Store};
 
 use crate::{
+    audit::{self, act},
     prices::{now_us, open},
     terminal::ago,
 };
@@ -91,7 +92,8 @@ pub(crate) fn run(config: &ProjectConfig) -> Result<()> {
 
 #[expect(clippy::print_stdout, reason = "the answer of the command")]
 async fn create(store: &Store, name: &str) -> Result<()> {
-    if store.create_project(name, now_us()).await?.is_none() {
+    let act = act(None, "project.create", name);
+    if store.create_project(name, &act).await?.is_none() {
         bail!("there is a project `{name}` already");
     }
     println!("project {name} created");
@@ -121,6 +123,13 @@ async fn delete(store: &Store, name: &str, really: bool) -> Result<()> {
     if !really {
         bail!("this deletes everything of `{name}` for ever; say --yes");
     }
+    let act = act(Some(project), "project.delete", name);
+    let rows = audit::noted(store, &act, erase(store, project)).await?;
+    println!("project {name} deleted, {rows} rows");
+    Ok(())
+}
+
+async fn erase(store: &Store, project: i32) -> Result<u64> {
     if store.revoke_keys_of(project, now_us()).await? > 0 {
         // Running servers let its programs in for that long.
         tokio::time::sleep(KEYS_ARE_KNOWN).await;
@@ -128,18 +137,15 @@ async fn delete(store: &Store, name: &str, really: bool) -> Result<()> {
     let mut rows = 0;
     loop {
         match store.delete_project(project, now_us()).await? {
-            0 => break,
+            0 => return Ok(rows),
             some => rows += some,
         }
     }
-    println!("project {name} deleted, {rows} rows");
-    Ok(())
 }
 
 fn name(text: &str) -> Result<String, String> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if text.is_empty() || text.len() > 64 || !text.chars().all(is_plain) {
-        return Err("expected 1 to 64 letters, digits, `-`, `_` or `.`".to_owned());
+    if !Project::is_name(text) {
+        return Err(Project::NAMES.to_owned());
     }
     Ok(text.to_owned())
 }

@@ -9,6 +9,7 @@ use costflame_store::{ModelTotals, Repricing, RepricingState, Store, Totals};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
+    audit,
     config::CostSource,
     prices::{self, PriceSettings, Prices, now_us, time},
     project::InProject,
@@ -93,11 +94,15 @@ async fn reprice(config: &RepriceConfig) -> Result<()> {
         println!("nothing is changed");
         return Ok(());
     }
-    store
-        .put_catalog(&prices.row)
-        .await
-        .context("cannot keep the price catalog")?;
-    let done = change(&store, &work, calls).await?;
+    let act = audit::act(Some(project), "reprice", format!("{calls} calls"));
+    // It may take long and be stopped: then the log still says that it began.
+    store.note(&act, "began").await?;
+    let done = audit::noted(&store, &act, async {
+        let kept = store.put_catalog(&prices.row).await;
+        kept.context("cannot keep the price catalog")?;
+        change(&store, &work, calls).await
+    });
+    let done = done.await?;
     println!(
         "{} of {} calls have another receipt now",
         done.changed, done.seen

@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, Result, bail};
-use costflame_access::{Gate, Keyring};
 use costflame_collector::{
     decode::Limits,
     forward::{self, Destination, Forwarder},
@@ -24,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::ServeConfig,
+    doors::Doors,
     figures, log,
     prices::{LivePrices, PriceSettings},
 };
@@ -49,7 +49,7 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     };
     let prices = LivePrices::start(Arc::clone(&store), settings).await?;
     let ended = CancellationToken::new();
-    let gate = gate(config, &store, &ended).await?;
+    let Doors { gate, login, front } = Doors::open(config, &store, &ended).await?;
     let projects = store.projects().await?;
     let listeners = [grpc.local_addr()?, http.local_addr()?];
     let destinations = destinations(config, &projects, &listeners)?;
@@ -105,7 +105,12 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     let state = ApiState::new(Store::clone(&store), figures)
         .with_catalog(Arc::new(move || catalog.load_full()))
         .behind(gate.clone())
+        .seen_through(front)
         .until(ended.clone());
+    let state = match login {
+        Some(login) => state.with_login(login),
+        None => state,
+    };
     let pages = costflame_dashboards::router(state);
     let pages = pages.merge(health::router(Health {
         store,
@@ -146,16 +151,6 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     answering.await.context("the API ended badly")?;
     tracing::info!("everything received is committed; good bye");
     Ok(())
-}
-
-/// Who is let in. Keys are followed until `ended`.
-async fn gate(config: &ServeConfig, store: &Store, ended: &CancellationToken) -> Result<Gate> {
-    if !config.auth_required {
-        return Ok(Gate::open());
-    }
-    let keyring = Keyring::open(store.clone()).await?;
-    tokio::spawn(Arc::clone(&keyring).follow(ended.clone()));
-    Ok(Gate::locked(keyring, config.auth_header.clone()))
 }
 
 /// The destinations of the file and of the environment. None may lead back here.
@@ -311,6 +306,9 @@ impl Signals {
 /// Where everybody is asked for a key.
 const KEY_HINT: &str = "  export OTEL_EXPORTER_OTLP_HEADERS=\"authorization=Bearer%20KEY\"  # costflame key create --scope ingest\n";
 
+/// Where everybody is asked who they are.
+const USER_HINT: &str = "  login       costflame user create NAME --role admin --all-projects\n";
+
 #[expect(
     clippy::print_stdout,
     reason = "addressed to the person who started it, not to the log"
@@ -322,6 +320,7 @@ fn print_banner(config: &ServeConfig, grpc: SocketAddr, http: SocketAddr, api: S
          \x20 OTLP/HTTP   {scheme}://{http}\n\
          \x20 UI and API  {scheme}://{api}\n\
          \x20 database    {database}\n\
+         {user}\
          \n\
          Set in the application to be profiled:\n\
          \x20 export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n\
@@ -334,6 +333,7 @@ fn print_banner(config: &ServeConfig, grpc: SocketAddr, http: SocketAddr, api: S
             "http"
         },
         database = config.shown_database(),
+        user = if config.auth_required { USER_HINT } else { "" },
         key = if config.auth_required { KEY_HINT } else { "" },
     );
 }

@@ -3,7 +3,11 @@
 
 mod support;
 
-use std::{path::Path, process::Command};
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use support::{Addresses, Server, costflame};
 
@@ -67,6 +71,29 @@ async fn pending(server: &Server) -> u64 {
     summary["pending"]["traces"].as_u64().expect("a number")
 }
 
+/// A server that asks who it is, with an admin and a viewer.
+fn asking(folder: &Path) -> Server {
+    let database = "sqlite://login.db";
+    for (name, role, place) in [
+        ("root", "admin", "--all-projects"),
+        ("viewer", "viewer", "--project=default"),
+    ] {
+        let mut child = costflame(folder)
+            .args(["user", "create", name, "--role", role, place])
+            .args(["--database-url", database])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        writeln!(stdin, "{name}'s password").expect("it reads");
+        drop(stdin);
+        assert!(child.wait().expect("ends").success());
+    }
+    // The specs log in more often than people do.
+    let flags = ["--auth-required", "--login-limit", "1000"];
+    Server::start_with(folder, database, &Addresses::free(), &flags)
+}
+
 #[tokio::test]
 async fn the_pages_show_what_the_api_says() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -96,10 +123,12 @@ async fn the_pages_show_what_the_api_says() {
     while pending(&server).await > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
+    let asking = asking(folder.path());
     let browsed = Command::new("npx")
         .args(["playwright", "test"])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards/web"))
         .env("COSTFLAME_URL", &server.api)
+        .env("COSTFLAME_LOGIN_URL", &asking.api)
         .status()
         .expect("npx comes with Node");
     assert!(browsed.success(), "the browser tests failed");

@@ -6,6 +6,8 @@
 use blake3::Hash;
 use costflame_store::{ApiKey, KeyScope};
 
+use crate::secret::{is_hex, random_hex};
+
 /// Bytes of the id.
 const ID: usize = 8;
 /// Bytes of the secret.
@@ -14,8 +16,8 @@ const SECRET: usize = 32;
 /// A new key: its text, which is shown once, and what is stored.
 #[must_use]
 pub fn create(project: i32, scope: KeyScope, label: &str, now_us: i64) -> (String, ApiKey) {
-    let id = hex(&rand::random::<[u8; ID]>());
-    let secret = hex(&rand::random::<[u8; SECRET]>());
+    let id = random_hex::<ID>();
+    let secret = random_hex::<SECRET>();
     let text = format!("cf_{}_{id}_{secret}", scope.name());
     let row = ApiKey {
         id,
@@ -56,15 +58,6 @@ impl<'a> Shown<'a> {
     pub(crate) fn is(&self, stored: &[u8; 32]) -> bool {
         self.hash == *stored
     }
-}
-
-fn is_hex(text: &str, bytes: usize) -> bool {
-    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    text.len() == 2 * bytes && text.as_bytes().iter().all(is_digit)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

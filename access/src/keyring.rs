@@ -6,14 +6,14 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use costflame_store::{ApiKey, KeyScope, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use crate::key::Shown;
+use crate::{clock::now_us, key::Shown};
 
 /// How often the database is asked: a key that was created or revoked counts as such after this and the answer.
 pub const EVERY: Duration = Duration::from_secs(2);
@@ -124,12 +124,4 @@ impl Keyring {
     pub(crate) fn holds(&self, id: &str) -> bool {
         self.entries.load().contains_key(id)
     }
-}
-
-/// Microseconds since 1970 UTC.
-fn now_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-    })
 }

@@ -19,11 +19,12 @@ use axum::{
 use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
 
 pub use api::{
-    ApiState, Bound, CatalogSource, Endpoints, Figures, HealthSource, Lag, Queue, Received, Refused,
+    ApiState, Bound, CatalogSource, Endpoints, Figures, Front, HealthSource, Lag, Queue, Received,
+    Refused,
 };
 
-/// Scripts come from here alone and never from the page's text. Charts set styles on elements.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+/// Scripts and styles come from here alone and never from the page's text.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 

@@ -7,6 +7,8 @@ use clap::Args;
 use costflame_pricing::Catalog;
 use costflame_store::{PriceKind, PriceSourceRow, Store};
 
+use crate::audit;
+
 use super::{
     diff::Changes,
     fetch::fetch,
@@ -64,6 +66,10 @@ pub(super) async fn update(store: &Store, args: &UpdateArgs) -> Result<String> {
         answer.push_str("nothing is changed\n");
         return Ok(answer);
     }
+    // The place alone: a login in a URL is nobody's business.
+    let place = source.rsplit('/').next().unwrap_or_default();
+    let place = place.split(['?', '#']).next().unwrap_or_default();
+    let act = audit::act(None, "prices.update", place);
     let row = PriceSourceRow {
         kind,
         fetched_us: now_us(),
@@ -71,10 +77,11 @@ pub(super) async fn update(store: &Store, args: &UpdateArgs) -> Result<String> {
         sha256: new.sha256(),
         body: if text.is_empty() { text } else { pack(&text) },
     };
-    store
-        .put_prices(&row)
-        .await
-        .context("cannot keep the prices")?;
+    let keeping = async {
+        let kept = store.put_prices(&row).await;
+        kept.context("cannot keep the prices")
+    };
+    audit::noted(store, &act, keeping).await?;
     answer.push_str(
         "kept; a running costflame prices by it within a minute. What is stored keeps its amounts: see `costflame reprice`\n",
     );

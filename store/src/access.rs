@@ -1,6 +1,6 @@
 //! Projects, and the keys that let programs into them.
 
-use crate::{Store, StoreError, query::Row};
+use crate::{Store, StoreError, audit::Act, query::Row};
 
 /// The project that is always there: without authentication everything belongs to it.
 pub const DEFAULT_PROJECT: i32 = 1;
@@ -14,6 +14,18 @@ pub struct Project {
     pub name: String,
     /// Microseconds since 1970 UTC; 0 of [`DEFAULT_PROJECT`].
     pub created_us: i64,
+}
+
+impl Project {
+    /// What [`Self::is_name`] asks for.
+    pub const NAMES: &str = "expected 1 to 64 letters, digits, `-`, `_` or `.`";
+
+    /// Whether a text may be the name of a project.
+    #[must_use]
+    pub fn is_name(text: &str) -> bool {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        !text.is_empty() && text.len() <= 64 && text.chars().all(is_plain)
+    }
 }
 
 /// What a key allows.
@@ -77,12 +89,12 @@ impl Store {
     pub async fn create_project(
         &self,
         name: &str,
-        now_us: i64,
+        act: &Act,
     ) -> Result<Option<Project>, StoreError> {
         let mut sql = self.sql("INSERT INTO projects (name, created_us) VALUES (");
-        sql.bind(name).push(", ").bind(now_us);
+        sql.bind(name).push(", ").bind(act.at_us);
         sql.push(") ON CONFLICT (name) DO NOTHING");
-        if self.change_one(sql).await? == 0 {
+        if !self.change_noted(vec![sql], act).await? {
             return Ok(None);
         }
         let projects = self.projects().await?;
@@ -103,7 +115,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn put_key(&self, key: &ApiKey) -> Result<(), StoreError> {
+    pub async fn put_key(&self, key: &ApiKey, act: &Act) -> Result<(), StoreError> {
         let mut sql = self
             .sql("INSERT INTO api_keys (id, project_id, scope, hash, label, created_us) VALUES (");
         sql.bind(&*key.id).push(", ").bind(key.project);
@@ -111,7 +123,7 @@ impl Store {
         sql.push(", ").bind(&key.hash[..]);
         sql.push(", ").bind(&*key.label);
         sql.push(", ").bind(key.created_us).push(")");
-        self.change_one(sql).await?;
+        self.change_noted(vec![sql], act).await?;
         Ok(())
     }
 
@@ -132,11 +144,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn revoke_key(&self, id: &str, now_us: i64) -> Result<bool, StoreError> {
+    pub async fn revoke_key(&self, id: &str, act: &Act) -> Result<bool, StoreError> {
         let mut sql = self.sql("UPDATE api_keys SET revoked_us = ");
-        sql.bind(now_us).push(" WHERE id = ").bind(id);
+        sql.bind(act.at_us).push(" WHERE id = ").bind(id);
         sql.push(" AND revoked_us IS NULL");
-        Ok(self.change_one(sql).await? > 0)
+        self.change_noted(vec![sql], act).await
     }
 
     /// Notes when keys were last used.
@@ -179,4 +191,10 @@ fn read_key(row: &Row) -> Result<ApiKey, StoreError> {
 
 fn id(row: &Row, column: usize) -> Result<i32, StoreError> {
     i32::try_from(row.int(column)?).map_err(|error| StoreError::corrupt("project", error))
+}
+
+/// A project, or all of them.
+pub(crate) fn project_of(row: &Row, column: usize) -> Result<Option<i32>, StoreError> {
+    let id = row.maybe_int(column)?.map(i32::try_from).transpose();
+    id.map_err(|error| StoreError::corrupt("project", error))
 }

@@ -9,10 +9,16 @@ use crate::{
     store::Backend,
 };
 
-/// Executes statements in one transaction and says how many rows each changed.
+/// Executes statements in one transaction, then those that follow from how many rows each changed.
 macro_rules! execute {
-    ($guard:expr, $statements:expr) => {{
+    ($guard:expr, $statements:expr, $then:expr) => {{
         let mut guard = $guard;
+        let changed = execute!(guard, $statements);
+        execute!(guard, $then(&changed));
+        guard.commit().await?;
+        Ok(changed)
+    }};
+    ($guard:expr, $statements:expr) => {{
         let mut changed = Vec::new();
         for sql in $statements {
             // Unnamed, so that a pooler in transaction mode may stand in between.
@@ -24,10 +30,9 @@ macro_rules! execute {
                     Arg::Bytes(value) => query.bind(value),
                 };
             }
-            changed.push(query.execute(guard.connection()).await?.rows_affected());
+            changed.push(query.execute($guard.connection()).await?.rows_affected());
         }
-        guard.commit().await?;
-        Ok(changed)
+        changed
     }};
 }
 
@@ -43,14 +48,26 @@ impl Store {
 
     /// Executes statements in one transaction; returns how many rows each of them changed.
     pub(crate) async fn change(&self, statements: Vec<Sql>) -> Result<Vec<u64>, StoreError> {
+        self.change_then(statements, |_| Vec::new()).await
+    }
+
+    /// The same, and in the same transaction the statements that follow from these numbers.
+    pub(crate) async fn change_then(
+        &self,
+        statements: Vec<Sql>,
+        then: impl FnOnce(&[u64]) -> Vec<Sql>,
+    ) -> Result<Vec<u64>, StoreError> {
         match &self.backend {
             Backend::Sqlite(database) => {
                 execute!(
                     Guard::begin(&database.writer, "BEGIN IMMEDIATE").await?,
-                    statements
+                    statements,
+                    then
                 )
             }
-            Backend::Postgres(database) => execute!(database.begin_plain().await?, statements),
+            Backend::Postgres(database) => {
+                execute!(database.begin_plain().await?, statements, then)
+            }
         }
     }
 

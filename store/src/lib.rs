@@ -6,7 +6,9 @@
 //! `postgres` are its two implementations, which only differ in how they execute statements.
 
 mod access;
+mod accounts;
 mod added;
+mod audit;
 mod call_columns;
 mod call_row;
 mod change;
@@ -37,6 +39,7 @@ pub mod query;
 mod reprice;
 mod retention;
 mod rows;
+mod saved_views;
 mod seen;
 mod series;
 mod session;
@@ -51,6 +54,8 @@ mod trace_row;
 mod verify;
 
 pub use access::{ApiKey, DEFAULT_PROJECT, KeyScope, Project};
+pub use accounts::{Method, Role, Session, User};
+pub use audit::{Act, AuditLine, DONE, NOTHING};
 pub use call_row::{CallKey, CallRow, DAY_US, Instead, UNSAMPLED, day_of, unseen_cost};
 pub use classes::ClassSet;
 pub use delta::TIERS;
@@ -67,6 +72,7 @@ pub use rows::{
     CatalogRow, LANES, LandingRow, Mark, MarkId, MarkPage, PriceKind, PriceSourceRow, Sent,
     TraceKey, lane,
 };
+pub use saved_views::{MOST_VIEWS, SavedView};
 pub use series::{SeriesId, SeriesRow};
 pub use settle::{Lease, SettleReport};
 pub use status::Status;

@@ -1,9 +1,19 @@
 //! The OpenAPI document, generated from the handlers.
 
 use axum::Json;
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use costflame_store::{KeyScope, Role};
+use utoipa::{
+    IntoParams, OpenApi, ToSchema,
+    openapi::security::{
+        ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+    },
+};
+use utoipa_axum::router::OpenApiRouter;
 
-use super::words::{FingerprintText, FlagWord, PathIdText, UnpricedWord};
+use super::{
+    state::ApiState,
+    words::{FingerprintText, FlagWord, PathIdText, UnpricedWord},
+};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -22,8 +32,56 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let (_, endpoints) = super::endpoints().split_for_parts();
     document.paths = endpoints.paths;
     document.components = endpoints.components;
+    let schemes = document.components.get_or_insert_default();
+    let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+    let key = key.description(Some("An API key with the scope read."));
+    schemes.add_security_scheme(KEY, SecurityScheme::Http(key.build()));
+    let cookie = "The cookie of a login, named __Host-costflame over TLS. What changes something also needs the header \
+                  x-costflame-request and the word of the browser that it comes from the same origin.";
+    let session = ApiKeyValue::with_description("costflame", cookie);
+    let session = SecurityScheme::ApiKey(ApiKey::Cookie(session));
+    schemes.add_security_scheme(SESSION, session);
     document.servers = Some(vec![utoipa::openapi::Server::new("/api/v1")]);
     document
+}
+
+/// Proofs of who asks, as the document names them: a key, or the cookie of a session with the roles that it may have.
+const KEY: &str = "key";
+const SESSION: &str = "session";
+
+/// Says in the document who may: those in a role, or above it.
+pub(super) fn open_to(
+    role: Role,
+    mut endpoints: OpenApiRouter<ApiState>,
+) -> OpenApiRouter<ApiState> {
+    let roles = Role::ALL.into_iter().filter(|one| *one >= role);
+    let roles: Vec<_> = roles.map(Role::name).collect();
+    let mut proofs = vec![SecurityRequirement::new(SESSION, roles)];
+    if role == Role::Viewer {
+        proofs.push(SecurityRequirement::new(KEY, [KeyScope::Read.name()]));
+    }
+    demand(&mut endpoints, &proofs);
+    endpoints
+}
+
+/// Says in the document that everybody may.
+pub(super) fn open_to_all(mut endpoints: OpenApiRouter<ApiState>) -> OpenApiRouter<ApiState> {
+    demand(&mut endpoints, &[SecurityRequirement::default()]);
+    endpoints
+}
+
+fn demand(endpoints: &mut OpenApiRouter<ApiState>, proofs: &[SecurityRequirement]) {
+    for item in endpoints.get_openapi_mut().paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            operation.security = Some(proofs.to_vec());
+        }
+    }
 }
 
 pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
@@ -53,6 +111,8 @@ pub(super) struct FilterParams {
     /// IANA time zone for calendar buckets.
     #[param(default = "UTC")]
     tz: Option<String>,
+    /// The project it is about, for who may enter several. Without it: the one they are confined to, else `default`.
+    project: Option<String>,
     /// The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`.
     model: Option<Vec<String>>,
     /// Provider.

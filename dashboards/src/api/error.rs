@@ -1,5 +1,7 @@
 //! The one error of the API, and its body.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     http::{
@@ -8,7 +10,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use costflame_access::Denied;
+use costflame_access::{Denied, LoginError, Refused, password::Busy};
 use costflame_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,6 +23,15 @@ pub enum ApiError {
     /// Not let in.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// Neither is that name, or that password.
+    #[error("The name or the password is wrong.")]
+    WrongLogin,
+    /// Too often. May be retried after this time.
+    #[error("Too many requests; try again in {} s.", .0.as_secs() + 1)]
+    TooMany(Duration),
+    /// It contradicts what is there.
+    #[error("{0}")]
+    Conflict(&'static str),
     /// A parameter cannot be understood.
     #[error("{}", .0.message)]
     BadRequest(#[from] Invalid),
@@ -28,7 +39,7 @@ pub enum ApiError {
     #[error("{0}")]
     NotFound(String),
     /// This path has no such method.
-    #[error("Only GET is answered here.")]
+    #[error("This method is not answered here.")]
     Method,
     /// The database cannot be reached, or the answer took too long. May be retried.
     #[error("{0}")]
@@ -49,13 +60,15 @@ impl ApiError {
     /// True when the same request may succeed later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::TooMany(_))
     }
 
     const fn status(&self) -> StatusCode {
         match self {
             Self::Denied(denied) if denied.is_known() => StatusCode::FORBIDDEN,
-            Self::Denied(_) => StatusCode::UNAUTHORIZED,
+            Self::Denied(_) | Self::WrongLogin => StatusCode::UNAUTHORIZED,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -68,6 +81,9 @@ impl ApiError {
         match self {
             Self::Denied(denied) if denied.is_known() => "forbidden",
             Self::Denied(_) => "unauthenticated",
+            Self::WrongLogin => "wrong_login",
+            Self::TooMany(_) => "too_many_requests",
+            Self::Conflict(_) => "conflict",
             Self::BadRequest(_) => "bad_request",
             Self::NotFound(_) => "not_found",
             Self::Method => "method_not_allowed",
@@ -88,6 +104,34 @@ impl From<StoreError> for ApiError {
     }
 }
 
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Denied(denied) => denied.into(),
+            Refused::TooMany(wait) => Self::TooMany(wait),
+            Refused::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Busy> for ApiError {
+    fn from(_: Busy) -> Self {
+        Self::Unavailable("Too many passwords are being checked at the moment.")
+    }
+}
+
+impl From<LoginError> for ApiError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Wrong => Self::WrongLogin,
+            LoginError::TooMany(wait) => Self::TooMany(wait),
+            LoginError::Busy(busy) => busy.into(),
+            LoginError::Store(error) => error.into(),
+            LoginError::Weak(weak) => Invalid::new("new", weak.to_string()).into(),
+        }
+    }
+}
+
 /// Body of every answer that is not 2xx.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorBody {
@@ -98,8 +142,8 @@ pub struct ErrorBody {
 /// What went wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorDetail {
-    /// Stable, for programs: `bad_request`, `unauthenticated`, `forbidden`, `not_found`, `method_not_allowed`,
-    /// `unavailable`, `internal`.
+    /// Stable, for programs: `bad_request`, `unauthenticated`, `wrong_login`, `forbidden`, `not_found`,
+    /// `method_not_allowed`, `conflict`, `too_many_requests`, `unavailable`, `internal`.
     pub code: &'static str,
     /// One sentence, for people.
     pub message: String,
@@ -111,7 +155,10 @@ pub struct ErrorDetail {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, message) = (self.status(), self.code(), self.to_string());
-        let retryable = self.is_retryable();
+        let retry_after = match &self {
+            Self::TooMany(wait) => Some(wait.as_secs() + 1),
+            _ => self.is_retryable().then_some(2),
+        };
         let field = match self {
             Self::BadRequest(invalid) => Some(invalid.field).filter(|field| !field.is_empty()),
             _ => None,
@@ -128,10 +175,10 @@ impl IntoResponse for ApiError {
             let challenge = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
-        if retryable {
+        if let Some(seconds) = retry_after {
             response
                 .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from_static("2"));
+                .insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -18,8 +18,12 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Wraps the endpoints; from the inside out: a panic is an error, so is too long a time.
 pub(super) fn around(endpoints: Router) -> Router {
+    each(endpoints.fallback(not_found))
+}
+
+/// The same for some endpoints beside others.
+pub(super) fn each(endpoints: Router) -> Router {
     endpoints
-        .fallback(not_found)
         .method_not_allowed_fallback(|| async { ApiError::Method })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(limit_time))

@@ -146,7 +146,7 @@ pub(super) async fn live(
 /// One client's feed.
 struct Feed {
     api: ApiState,
-    /// Who follows; a revoked key ends the feed.
+    /// Who follows; a revoked key and a session that has ended end the feed.
     pass: Pass,
     filter: Filter,
     /// What it has seen.
@@ -167,7 +167,7 @@ impl Feed {
                 () = self.api.ended.cancelled() => return None,
                 () = tokio::time::sleep(pause) => {}
             }
-            if !self.pass.holds() {
+            if !self.pass.holds().await {
                 return None;
             }
             // A database that is away ends it too; why is in the log.

@@ -1,9 +1,12 @@
 //! The JSON API: one file per endpoint group, thin handlers over the store's questions.
 
+mod access;
+mod body;
 mod breakdown;
 mod buckets;
 mod calls;
 mod document;
+mod door;
 mod error;
 mod export;
 mod flamegraph;
@@ -22,43 +25,33 @@ mod timeseries;
 mod trace;
 mod traces;
 mod values;
+mod views;
 mod why;
 mod words;
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    middleware::{self, Next},
-    response::Response,
-};
-use costflame_access::Gate;
-use costflame_store::KeyScope;
+use axum::{Router, middleware};
+use costflame_store::Role;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use document::document;
 pub use error::{ApiError, ErrorBody};
 pub use health::{Bound, Endpoints, Figures, HealthSource, Lag, Queue, Received, Refused};
-pub use state::{ApiState, CatalogSource};
+pub use state::{ApiState, CatalogSource, Front};
 
-/// Everything under `/api/v1`.
+/// Everything under `/api/v1`. Whoever is not let in hears of nothing else, not even of what is missing.
 pub(crate) fn router(state: ApiState) -> Router {
-    let (router, _) = endpoints().split_for_parts();
-    let gate = state.gate.clone();
-    let endpoints = router
-        .route("/openapi.json", axum::routing::get(document::serve))
-        .with_state(state);
-    layers::around(endpoints).layer(middleware::from_fn_with_state(gate, admit))
-}
-
-/// Says who asks, or refuses; before anything else of the request is looked at.
-async fn admit(
-    State(gate): State<Gate>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    let pass = gate.admit(request.headers(), KeyScope::Read)?;
-    request.extensions_mut().insert(pass);
-    Ok(next.run(request).await)
+    let with_state = || state.clone();
+    let (inside, _) = inside().split_for_parts();
+    let inside = inside.route("/openapi.json", axum::routing::get(document::serve));
+    let inside = layers::around(inside.with_state(state.clone()));
+    let inside = inside.layer(middleware::from_fn_with_state(with_state(), door::admit));
+    let (open, _) = open().split_for_parts();
+    let own_pages = middleware::from_fn_with_state(with_state(), door::own_pages);
+    let open = layers::each(open.with_state(state.clone())).layer(own_pages);
+    inside
+        .merge(open)
+        .layer(body::limit())
+        .layer(middleware::from_fn_with_state(state, door::look))
 }
 
 /// The rest of `/api`.
@@ -74,7 +67,28 @@ pub(crate) async fn no_ui() -> ApiError {
     )
 }
 
+/// Every endpoint, for the document.
 fn endpoints() -> OpenApiRouter<ApiState> {
+    inside().merge(open())
+}
+
+/// For everybody who reaches the port.
+fn open() -> OpenApiRouter<ApiState> {
+    document::open_to_all(access::open())
+}
+
+/// For everybody who was let in; what changes something, for those in a role.
+fn inside() -> OpenApiRouter<ApiState> {
+    let readers = document::open_to(Role::Viewer, questions().merge(access::own()));
+    let editors = OpenApiRouter::new().routes(routes!(views::save, views::forget));
+    let editors = document::open_to(Role::Editor, editors);
+    let admins = document::open_to(Role::Admin, access::admin());
+    readers
+        .merge(editors.route_layer(middleware::from_fn(door::editors)))
+        .merge(admins.route_layer(middleware::from_fn(door::admins)))
+}
+
+fn questions() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(summary::summary))
         .routes(routes!(breakdown::breakdown))
@@ -95,6 +109,7 @@ fn endpoints() -> OpenApiRouter<ApiState> {
         .routes(routes!(values::values))
         .routes(routes!(prompts::prompts))
         .routes(routes!(prompts::waste))
+        .routes(routes!(views::views))
         .routes(routes!(live::live))
         .routes(routes!(health::health))
 }

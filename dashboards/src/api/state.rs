@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use costflame_access::{Gate, Pass};
+use costflame_access::{Gate, Login, Pass};
 use costflame_pricing::Catalog;
 use costflame_store::{Store, query::Snapshot};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{error::ApiError, health::HealthSource, live::MAX_FEEDS};
+use super::{door::PROJECT, error::ApiError, health::HealthSource, live::MAX_FEEDS};
 use crate::{
     filter::{self, Selection},
     params::{Invalid, Params},
@@ -19,13 +19,25 @@ use crate::{
 /// Gives the prices in force at the time of asking.
 pub type CatalogSource = Arc<dyn Fn() -> Arc<Catalog> + Send + Sync>;
 
+/// What stands in front of the API.
+#[derive(Clone, Debug, Default)]
+pub struct Front {
+    /// Proxies that append to `x-forwarded-for`.
+    pub hops: u8,
+    /// The origin under which browsers see this server, if it is known.
+    pub origin: Option<Arc<str>>,
+}
+
 /// What the API answers from. Cloning shares it.
 #[derive(Clone)]
 pub struct ApiState {
     pub(super) store: Store,
     pub(super) health: HealthSource,
     catalog: CatalogSource,
-    pub(crate) gate: Gate,
+    pub(super) gate: Gate,
+    /// Absent where nobody is asked who they are.
+    pub(super) login: Option<Arc<Login>>,
+    pub(super) front: Front,
     pub(super) started: Arc<Instant>,
     /// Places for those who follow what settles.
     pub(super) feeds: Arc<Semaphore>,
@@ -42,6 +54,8 @@ impl ApiState {
             health,
             catalog: Arc::new(Catalog::embedded),
             gate: Gate::open(),
+            login: None,
+            front: Front::default(),
             started: Arc::new(Instant::now()),
             feeds: Arc::new(Semaphore::new(MAX_FEEDS)),
             ended: CancellationToken::new(),
@@ -58,6 +72,19 @@ impl ApiState {
     #[must_use]
     pub fn behind(self, gate: Gate) -> Self {
         Self { gate, ..self }
+    }
+
+    /// The same for those who log in, too.
+    #[must_use]
+    pub fn with_login(self, login: Arc<Login>) -> Self {
+        let login = Some(login);
+        Self { login, ..self }
+    }
+
+    /// The same behind other servers.
+    #[must_use]
+    pub fn seen_through(self, front: Front) -> Self {
+        Self { front, ..self }
     }
 
     pub(super) fn catalog(&self) -> Arc<Catalog> {
@@ -83,7 +110,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
         // Without a pass nobody has asked who it is: then nothing is answered.
         let pass = parts.extensions.get::<Pass>().ok_or(ApiError::Internal)?;
         let query = parts.uri.query().unwrap_or_default();
-        Ok(Self::parse(query, pass.project)?)
+        let mut params = Self::parse(query, pass.project)?;
+        // The door has read it.
+        params.take(PROJECT)?;
+        Ok(params)
     }
 }
 

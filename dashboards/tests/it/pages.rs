@@ -52,6 +52,7 @@ async fn every_answer_is_guarded() {
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
         let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.contains("script-src 'self';"), "{path}");
+        assert!(!policy.contains("unsafe"), "{path}");
         if path.starts_with("/api") {
             assert_eq!(headers[header::CACHE_CONTROL], "no-store", "{path}");
             assert_eq!(headers[header::CONTENT_TYPE], "application/json", "{path}");
@@ -60,7 +61,11 @@ async fn every_answer_is_guarded() {
     for path in ["/api/v2/summary", "/api", "/api/v1"] {
         assert_eq!(get(&api, path).await.0, StatusCode::NOT_FOUND, "{path}");
     }
-    let (status, headers, body) = ask(&api, Method::POST, "/api/v1/summary", &[]).await;
+    let own = [
+        ("x-costflame-request", "1"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let (status, headers, body) = ask(&api, Method::POST, "/api/v1/summary", &own).await;
     assert_eq!(
         (status, &headers[header::CONTENT_TYPE]),
         (

@@ -15,7 +15,11 @@ class Router {
   })
 
   constructor() {
-    addEventListener('popstate', () => (this.view = here()))
+    addEventListener('popstate', () => {
+      // Nothing of one project may stay under the name of another.
+      if (here().project !== this.view.project) location.reload()
+      this.view = here()
+    })
     document.addEventListener('click', (event) => this.follow(event))
   }
 
@@ -33,6 +37,7 @@ class Router {
     const address = format(view)
     const samePage = view.page === this.view.page && view.traceId === this.view.traceId
     if (address === location.pathname + location.search) return
+    if (view.project !== this.view.project) return location.assign(address)
     history[replace ? 'replaceState' : 'pushState'](null, '', address)
     this.view = view
     if (!samePage) scrollTo(0, 0)

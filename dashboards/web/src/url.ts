@@ -25,6 +25,8 @@ export type Page =
   | 'models'
   | 'live'
   | 'health'
+  | 'access'
+  | 'login'
   | 'lost'
 /** What frames are coloured by. */
 export const COLOURS = ['kind', 'service', 'model', 'change'] as const
@@ -35,6 +37,10 @@ export interface View {
   page: Page
   /** Of page trace. */
   traceId: string
+  /** Whose data, for who may enter several projects; null = the one they are in without it. */
+  project: string | null
+  /** Of page login: the address of the page that comes after it. */
+  to: string
   range: Range
   /** null = the browser's zone. */
   tz: string | null
@@ -123,6 +129,8 @@ export const ATTRIBUTION_KEYS = [
 const DEFAULTS: View = {
   page: 'overview',
   traceId: '',
+  project: null,
+  to: '/',
   range: '30d',
   tz: null,
   filters: [],
@@ -157,6 +165,8 @@ const PATHS: Record<string, Page> = {
   '/models': 'models',
   '/live': 'live',
   '/health': 'health',
+  '/access': 'access',
+  '/login': 'login',
 }
 const TRACE_PATH = /^\/traces\/([0-9a-f]{32})$/
 
@@ -201,6 +211,11 @@ function parseFilters(query: URLSearchParams, prefix = ''): Filter[] {
   return filters
 }
 
+/** An address of this place, never of another one. */
+function placeHere(address: string | null): string {
+  return address && /^\/(?![/\\])/.test(address) ? address : '/'
+}
+
 /** Reads an address; what it does not understand falls back to the default. */
 export function parse(pathname: string, search: string): View {
   const query = new URLSearchParams(search)
@@ -210,6 +225,8 @@ export function parse(pathname: string, search: string): View {
   return {
     page: trace ? 'trace' : (PATHS[path] ?? 'lost'),
     traceId: trace?.[1] ?? '',
+    project: query.get('project') || null,
+    to: placeHere(query.get('to')),
     range: parseRange(query),
     tz: tz && validZone(tz) ? tz : null,
     filters: parseFilters(query),
@@ -237,13 +254,16 @@ export function parse(pathname: string, search: string): View {
 
 /** The parts of a view that every page shares; links between pages keep these. */
 export function shared(view: View): View {
-  const { range, tz, filters, compare } = view
-  return { ...DEFAULTS, range, tz, filters, compare }
+  const { project, range, tz, filters, compare } = view
+  return { ...DEFAULTS, project, range, tz, filters, compare }
 }
 
 /** The address of a view, shortest form: defaults are left out. */
 export function format(view: View): string {
   const query = new URLSearchParams()
+  if (view.page === 'login')
+    return view.to === '/' ? '/login' : `/login?${new URLSearchParams({ to: view.to })}`
+  if (view.project) query.set('project', view.project)
   if (typeof view.range === 'object') {
     query.set('from', instant(view.range.from))
     query.set('to', instant(view.range.to))

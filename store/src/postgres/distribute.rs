@@ -33,7 +33,7 @@ const REFERENCE: [&str; 6] = [
 
 /// Tables that stay on the coordinator: sums, which one folder writes; what is keyed by an id; what hardly anybody reads.
 #[cfg(feature = "testing")]
-const LOCAL: [&str; 19] = [
+const LOCAL: [&str; 23] = [
     "rollups",
     "rollup_deltas",
     "dim_rollups",
@@ -52,6 +52,10 @@ const LOCAL: [&str; 19] = [
     "projects",
     "api_keys",
     "corrections",
+    "users",
+    "sessions",
+    "saved_views",
+    "audit",
     "_sqlx_migrations",
 ];
 

@@ -157,6 +157,14 @@ impl Sql {
         self.push(&format!("${number}"))
     }
 
+    /// Appends the place of an argument, or NULL.
+    pub(crate) fn bind_maybe(&mut self, arg: Option<impl Into<Arg>>) -> &mut Self {
+        match arg {
+            Some(arg) => self.bind(arg),
+            None => self.push("NULL"),
+        }
+    }
+
     /// Appends a list in parentheses; of nothing it is a list that contains nothing.
     pub(crate) fn bind_list<A: Into<Arg>>(
         &mut self,

@@ -1,5 +1,6 @@
-// GET /api/v1/…: JSON, or an error that says whether trying again helps.
+// Requests to /api/v1/…: JSON, or an error that says whether trying again helps. Who is not logged in is led to the login.
 
+import { router } from '../router.svelte.ts'
 import type { ErrorBody } from './types.ts'
 
 export class ApiError extends Error {
@@ -27,15 +28,38 @@ export class ApiError extends Error {
   }
 }
 
-export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+/** The path with the project of this page. */
+export function inProject(path: string): string {
+  const { project } = router.view
+  if (!project) return path
+  return `${path}${path.includes('?') ? '&' : '?'}project=${encodeURIComponent(project)}`
+}
+
+export function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return request<T>(path, { signal, headers: { accept: 'application/json' } })
+}
+
+/** Changes something. The header is one that no other site's page can send. */
+export function send<T = undefined>(
+  method: 'POST' | 'PUT' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const headers: Record<string, string> = { accept: 'application/json', 'x-costflame-request': '1' }
+  if (body !== undefined) headers['content-type'] = 'application/json'
+  return request<T>(path, { method, headers, body: JSON.stringify(body) })
+}
+
+async function request<T>(path: string, init: RequestInit): Promise<T> {
   let response: Response
   try {
-    response = await fetch(`/api/v1${path}`, { signal, headers: { accept: 'application/json' } })
+    response = await fetch(`/api/v1${inProject(path)}`, init)
   } catch (error) {
-    if (signal?.aborted) throw error
+    if (init.signal?.aborted) throw error
     throw new ApiError(0, 'unreachable', 'costflame does not answer.')
   }
   const text = await response.text()
+  if (response.status === 204) return undefined as T
   if (response.ok) {
     try {
       return JSON.parse(text) as T
@@ -47,7 +71,15 @@ export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T>
       )
     }
   }
-  throw errorOf(response.status, text)
+  const error = errorOf(response.status, text)
+  if (error.status === 401 && error.code === 'unauthenticated') toLogin()
+  throw error
+}
+
+/** To the login, and from there back to here. */
+export function toLogin() {
+  if (router.view.page === 'login') return
+  router.go({ page: 'login', to: location.pathname + location.search }, { replace: true })
 }
 
 function errorOf(status: number, text: string): ApiError {

@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The acts that one may look at, the newest first. */
+        get: operations["audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/breakdown": {
         parameters: {
             query?: never;
@@ -160,6 +177,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The keys that one may look after, revoked ones included. */
+        get: operations["keys"];
+        put?: never;
+        /** Makes a key. Servers know it within seconds. */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a key for ever. Servers follow within seconds. */
+        delete: operations["revoke"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/live": {
         parameters: {
             query?: never;
@@ -171,6 +223,41 @@ export interface paths {
         get: operations["live"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How one may log in here. */
+        get: operations["methods"];
+        put?: never;
+        /** Logs in with a password: begins a session in a cookie, whatever the browser showed before. */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends the session of the browser, if it has one. */
+        post: operations["logout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -214,6 +301,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The projects that one may look after. */
+        get: operations["projects"];
+        put?: never;
+        /** Makes a project; for admins of all projects. */
+        post: operations["create_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/prompts": {
         parameters: {
             query?: never;
@@ -226,6 +331,74 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is asking, and what they may do. */
+        get: operations["session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes one's own password. One's other sessions end. */
+        put: operations["set_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sessions that one may look after. */
+        get: operations["sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a session, here at once and within seconds elsewhere. */
+        delete: operations["end"];
         options?: never;
         head?: never;
         patch?: never;
@@ -316,6 +489,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The users that one may look after. */
+        get: operations["users"];
+        put?: never;
+        /** Makes a user. */
+        post: operations["create_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Gives a user another role or project. */
+        put: operations["change"];
+        post?: never;
+        /** Removes a user. Their sessions end. */
+        delete: operations["remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{name}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Gives a user another password. Their sessions end. */
+        put: operations["reset_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/values": {
         parameters: {
             query?: never;
@@ -328,6 +554,41 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The views that the project shares. */
+        get: operations["views"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/views/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keeps a view for the project, in place of what had its name. */
+        put: operations["save"];
+        post?: never;
+        /** Forgets a view. */
+        delete: operations["forget"];
         options?: never;
         head?: never;
         patch?: never;
@@ -383,6 +644,22 @@ export interface components {
         };
         /** @enum {string} */
         AccountingWord: "spec" | "emitter_inclusive" | "emitter_exclusive" | "arithmetic_exclusive" | "disjoint";
+        /** @description An administrative act. */
+        Act: {
+            /** @description `login`, `user.create`, `key.revoke`, `reprice`, … */
+            act: string;
+            /** @description `user NAME`, `openid NAME`, `cli NAME`, or `anybody` who failed to log in. */
+            actor: string;
+            at: components["schemas"]["Time"];
+            /** @description An address, or for the command line the name of the machine. */
+            peer: string;
+            /** @description Null: of all projects. */
+            project: string | null;
+            /** @description `done`, or why not. */
+            result: string;
+            /** @description What it was done to; empty where that is clear or nobody's. */
+            target: string;
+        };
         /** @description Cost by token class; other is everything not billed by token. Adds up to the cost beside it. Absent is zero. */
         Amounts: {
             /**
@@ -473,6 +750,12 @@ export interface components {
             tool: string | null;
             /** @description User. */
             user: string | null;
+        };
+        /** @description Acts, the newest first. */
+        Audit: {
+            acts: components["schemas"]["Act"][];
+            /** @description Where the next ones begin; null at the end. */
+            next: string | null;
         };
         /** @description How often a bound was hit since the process started. */
         Bound: {
@@ -614,6 +897,13 @@ export interface components {
              */
             tokens: number | null;
         };
+        /** @description Who wants to log in. */
+        Credentials: {
+            /** @description The name of a user. */
+            name: string;
+            /** @description Their password. */
+            password: string;
+        };
         /** @description Start of the oldest and of the newest settled call; null when there is none. */
         Data: {
             first: components["schemas"]["Time"] | null;
@@ -646,8 +936,8 @@ export interface components {
         /** @description What went wrong. */
         ErrorDetail: {
             /**
-             * @description Stable, for programs: `bad_request`, `unauthenticated`, `forbidden`, `not_found`, `method_not_allowed`,
-             *     `unavailable`, `internal`.
+             * @description Stable, for programs: `bad_request`, `unauthenticated`, `wrong_login`, `forbidden`, `not_found`,
+             *     `method_not_allowed`, `conflict`, `too_many_requests`, `unavailable`, `internal`.
              */
             code: string;
             /** @description The query parameter at fault, if one is. */
@@ -808,6 +1098,25 @@ export interface components {
          * @example 29002500000
          */
         IntText: string;
+        /** @description A key, without what opens. */
+        Key: {
+            created: components["schemas"]["Time"];
+            id: string;
+            label: string;
+            project: string;
+            revoked: components["schemas"]["Time"] | null;
+            scope: components["schemas"]["KeyScope"];
+            used: components["schemas"]["Time"] | null;
+        };
+        /** @description Keys, the oldest first. */
+        KeyList: {
+            keys: components["schemas"]["Key"][];
+        };
+        /**
+         * @description What a key allows: sending telemetry to its project, reading everything of it, or reading `/metrics`, which is of all projects.
+         * @enum {string}
+         */
+        KeyScope: "ingest" | "read" | "metrics";
         /** @enum {string} */
         Kind: "request" | "agent" | "workflow" | "tool" | "step" | "model";
         /** @description How far settling and folding are behind, milliseconds; null when unknown. */
@@ -838,6 +1147,24 @@ export interface components {
             minutes: components["schemas"]["Minute"][];
             /** @description Not yet settled, whatever the filters. */
             pending: components["schemas"]["Pending"];
+        };
+        /**
+         * @description How somebody proved who they are.
+         * @enum {string}
+         */
+        LoginMethod: "password" | "openid" | "key";
+        /** @description How one may log in. */
+        LoginMethods: {
+            /** @description With a name and a password. */
+            password: boolean;
+            /** @description False: nobody is asked who they are. */
+            required: boolean;
+        };
+        /** @description A key that was made. */
+        MadeKey: {
+            id: string;
+            /** @description What opens: it is shown this once. */
+            key: string;
         };
         /** @description Spend of a minute. */
         Minute: {
@@ -926,6 +1253,56 @@ export interface components {
             rows: components["schemas"]["Mover"][];
             /** @description All of both sides. */
             total: components["schemas"]["Move"];
+        };
+        /** @description A key to be. */
+        NewKey: {
+            /** @description What it is for; at most 100 characters. */
+            label?: string;
+            project: string;
+            scope: components["schemas"]["KeyScope"];
+        };
+        /** @description A password. */
+        NewPassword: {
+            /** @description At least 12 characters. */
+            password: string;
+        };
+        /** @description A project to be. */
+        NewProject: {
+            /** @description 1 to 64 letters, digits, `-`, `_` or `.`. */
+            name: string;
+        };
+        /** @description A user to be. */
+        NewUser: {
+            /** @description 1 to 64 letters, digits, `-`, `_`, `.`, `@` or `+`. */
+            name: string;
+            /** @description At least 12 characters. */
+            password: string;
+            /** @description The project they are confined to; without one: all. */
+            project?: string | null;
+            role: components["schemas"]["UserRole"];
+        };
+        /** @description A login that has not ended. */
+        OpenSession: {
+            created: components["schemas"]["Time"];
+            /** @description When it ends at the latest. */
+            ends: components["schemas"]["Time"];
+            id: string;
+            method: components["schemas"]["LoginMethod"];
+            /** @description The address that logged in. */
+            peer: string;
+            /** @description The project it is confined to; null: all. */
+            project: string | null;
+            role: components["schemas"]["UserRole"];
+            /** @description When it was last used, to some minutes. */
+            used: components["schemas"]["Time"];
+            user: string;
+        };
+        /** @description A password and the one that takes its place. */
+        PasswordChange: {
+            /** @description At least 12 characters. */
+            new: string;
+            /** @description The present one. */
+            old: string;
         };
         /** @description Landed and not yet settled. */
         Pending: {
@@ -1020,6 +1397,15 @@ export interface components {
             provider: string;
             /** @description First day in force, YYYY-MM-DD, if the catalog says so. */
             since: string | null;
+        };
+        /** @description A tenant. */
+        Project: {
+            created: components["schemas"]["Time"] | null;
+            name: string;
+        };
+        /** @description Projects, the oldest first. */
+        ProjectList: {
+            projects: components["schemas"]["Project"][];
         };
         /** @description One prompt: one name and version, or the calls without a prompt name at one place and of one system prompt. */
         Prompt: components["schemas"]["Sums"] & {
@@ -1258,6 +1644,26 @@ export interface components {
              * @description How many values.
              */
             values: number;
+        };
+        /** @description Who is asking, and what they may do. */
+        Session: {
+            /** @description Whether they may enter all, also those there will be. */
+            all_projects: boolean;
+            method: components["schemas"]["LoginMethod"] | null;
+            /** @description The project this was asked of. */
+            project: string;
+            /** @description The projects they may enter. */
+            projects: string[];
+            /** @description What they may do. */
+            role: components["schemas"]["UserRole"];
+            /** @description The id of their session; null without one. */
+            session: string | null;
+            /** @description Their name; null of a key, and where nobody is asked. */
+            user: string | null;
+        };
+        /** @description Sessions, the newest first. */
+        SessionList: {
+            sessions: components["schemas"]["OpenSession"][];
         };
         /** @enum {string} */
         SignalWord: "span" | "log" | "metric";
@@ -1508,6 +1914,30 @@ export interface components {
          * @example 0.0290025
          */
         Usd: string;
+        /** @description Somebody who may log in with a password. */
+        User: {
+            created: components["schemas"]["Time"];
+            name: string;
+            /** @description The project they are confined to; null: all. */
+            project: string | null;
+            role: components["schemas"]["UserRole"];
+        };
+        /** @description Users by name. */
+        UserList: {
+            users: components["schemas"]["User"][];
+        };
+        /** @description What a user may do, and where. */
+        UserRights: {
+            /** @description The project they are confined to; without one: all. */
+            project?: string | null;
+            role: components["schemas"]["UserRole"];
+        };
+        /**
+         * @description What somebody may do: `viewer` reads, `editor` also keeps views for others, `admin` also looks after users, keys and
+         *     projects.
+         * @enum {string}
+         */
+        UserRole: "viewer" | "editor" | "admin";
         /** @description One value. */
         Value: {
             /**
@@ -1528,6 +1958,24 @@ export interface components {
             more: boolean;
             /** @description Most calls first. */
             values: components["schemas"]["Value"][];
+        };
+        /** @description An address of a page under a name. */
+        View: {
+            /** @description Of a page, from its first slash. */
+            address: string;
+            name: string;
+            saved: components["schemas"]["Time"];
+            /** @description Who saved it last. */
+            saved_by: string;
+        };
+        /** @description What a view shows. */
+        ViewAddress: {
+            /** @description Of a page, from its first slash; at most 4096 bytes. */
+            address: string;
+        };
+        /** @description Views by name. */
+        ViewList: {
+            views: components["schemas"]["View"][];
         };
         /** @description What was paid for nothing. */
         Waste: {
@@ -1604,8 +2052,10 @@ export interface components {
 }
 export type Accounting = components['schemas']['Accounting'];
 export type AccountingWord = components['schemas']['AccountingWord'];
+export type Act = components['schemas']['Act'];
 export type Amounts = components['schemas']['Amounts'];
 export type Attribution = components['schemas']['Attribution'];
+export type Audit = components['schemas']['Audit'];
 export type Bound = components['schemas']['Bound'];
 export type Breakdown = components['schemas']['Breakdown'];
 export type BreakdownRow = components['schemas']['BreakdownRow'];
@@ -1619,6 +2069,7 @@ export type CauseWord = components['schemas']['CauseWord'];
 export type CostDifference = components['schemas']['CostDifference'];
 export type Count = components['schemas']['Count'];
 export type Coverage = components['schemas']['Coverage'];
+export type Credentials = components['schemas']['Credentials'];
 export type Data = components['schemas']['Data'];
 export type Database = components['schemas']['Database'];
 export type Endpoints = components['schemas']['Endpoints'];
@@ -1635,10 +2086,16 @@ export type FrameBase = components['schemas']['FrameBase'];
 export type FrameRef = components['schemas']['FrameRef'];
 export type Health = components['schemas']['Health'];
 export type IntText = components['schemas']['IntText'];
+export type Key = components['schemas']['Key'];
+export type KeyList = components['schemas']['KeyList'];
+export type KeyScope = components['schemas']['KeyScope'];
 export type Kind = components['schemas']['Kind'];
 export type Lag = components['schemas']['Lag'];
 export type LineUnit = components['schemas']['LineUnit'];
 export type Live = components['schemas']['Live'];
+export type LoginMethod = components['schemas']['LoginMethod'];
+export type LoginMethods = components['schemas']['LoginMethods'];
+export type MadeKey = components['schemas']['MadeKey'];
 export type Minute = components['schemas']['Minute'];
 export type Model = components['schemas']['Model'];
 export type ModelPrice = components['schemas']['ModelPrice'];
@@ -1646,9 +2103,17 @@ export type Models = components['schemas']['Models'];
 export type Move = components['schemas']['Move'];
 export type Mover = components['schemas']['Mover'];
 export type Movers = components['schemas']['Movers'];
+export type NewKey = components['schemas']['NewKey'];
+export type NewPassword = components['schemas']['NewPassword'];
+export type NewProject = components['schemas']['NewProject'];
+export type NewUser = components['schemas']['NewUser'];
+export type OpenSession = components['schemas']['OpenSession'];
+export type PasswordChange = components['schemas']['PasswordChange'];
 export type Pending = components['schemas']['Pending'];
 export type PicoAmounts = components['schemas']['PicoAmounts'];
 export type Price = components['schemas']['Price'];
+export type Project = components['schemas']['Project'];
+export type ProjectList = components['schemas']['ProjectList'];
 export type Prompt = components['schemas']['Prompt'];
 export type PromptList = components['schemas']['PromptList'];
 export type PromptModel = components['schemas']['PromptModel'];
@@ -1667,6 +2132,8 @@ export type RuleWord = components['schemas']['RuleWord'];
 export type Series = components['schemas']['Series'];
 export type SeriesColumns = components['schemas']['SeriesColumns'];
 export type SeriesRest = components['schemas']['SeriesRest'];
+export type Session = components['schemas']['Session'];
+export type SessionList = components['schemas']['SessionList'];
 export type SignalWord = components['schemas']['SignalWord'];
 export type Status = components['schemas']['Status'];
 export type Summary = components['schemas']['Summary'];
@@ -1683,8 +2150,15 @@ export type UnpricedModel = components['schemas']['UnpricedModel'];
 export type UnpricedSums = components['schemas']['UnpricedSums'];
 export type UnpricedWord = components['schemas']['UnpricedWord'];
 export type Usd = components['schemas']['Usd'];
+export type User = components['schemas']['User'];
+export type UserList = components['schemas']['UserList'];
+export type UserRights = components['schemas']['UserRights'];
+export type UserRole = components['schemas']['UserRole'];
 export type Value = components['schemas']['Value'];
 export type Values = components['schemas']['Values'];
+export type View = components['schemas']['View'];
+export type ViewAddress = components['schemas']['ViewAddress'];
+export type ViewList = components['schemas']['ViewList'];
 export type Waste = components['schemas']['Waste'];
 export type Why = components['schemas']['Why'];
 export type WhyChanged = components['schemas']['WhyChanged'];
@@ -1694,6 +2168,38 @@ export type WhySide = components['schemas']['WhySide'];
 export type WhyStep = components['schemas']['WhyStep'];
 export type $defs = Record<string, never>;
 export interface operations {
+    audit: {
+        parameters: {
+            query?: {
+                /** @description Acts at most. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audit"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     breakdown: {
         parameters: {
             query: {
@@ -1709,6 +2215,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -1792,6 +2300,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -1876,6 +2386,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -1956,6 +2468,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -2067,6 +2581,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -2155,6 +2671,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -2240,6 +2758,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -2331,6 +2851,92 @@ export interface operations {
             };
         };
     };
+    keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeKey"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     live: {
         parameters: {
             query?: {
@@ -2346,6 +2952,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -2412,6 +3020,81 @@ export interface operations {
             };
         };
     };
+    methods: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginMethods"];
+                };
+            };
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Credentials"];
+            };
+        };
+        responses: {
+            /** @description Logged in. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Logged out. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     models: {
         parameters: {
             query?: {
@@ -2427,6 +3110,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -2505,6 +3190,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -2579,6 +3266,63 @@ export interface operations {
             };
         };
     };
+    projects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProject"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     prompts: {
         parameters: {
             query?: {
@@ -2594,6 +3338,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -2659,6 +3405,118 @@ export interface operations {
             };
         };
     };
+    session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     summary: {
         parameters: {
             query?: {
@@ -2674,6 +3532,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -2750,6 +3610,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -2832,6 +3694,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -2916,6 +3780,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -3010,6 +3876,155 @@ export interface operations {
             };
         };
     };
+    users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserRights"];
+            };
+        };
+        responses: {
+            /** @description Given. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description Given. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     values: {
         parameters: {
             query: {
@@ -3025,6 +4040,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -3095,6 +4112,94 @@ export interface operations {
             };
         };
     };
+    views: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    save: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 80 characters. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ViewAddress"];
+            };
+        };
+        responses: {
+            /** @description Kept. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    forget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     waste: {
         parameters: {
             query?: {
@@ -3110,6 +4215,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */
@@ -3186,6 +4293,8 @@ export interface operations {
                 to?: string;
                 /** @description IANA time zone for calendar buckets. */
                 tz?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
                 /** @description The model that served, else the one asked for. Every filter may be repeated and negated: `model!=`. */
                 model?: string[];
                 /** @description Provider. */

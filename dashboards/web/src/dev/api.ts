@@ -7,11 +7,14 @@ import type {
   Frame,
   Health,
   Interval,
+  LoginMethods,
   Metric,
+  Session,
   Summary,
   Timeseries,
   TokenClass,
   Values,
+  ViewList,
 } from '../api/types.ts'
 import { printUsd, ratio } from '../money.ts'
 import { startOfDay, startOfMonth, startOfWeek } from '../time.ts'
@@ -61,9 +64,26 @@ export function answer(path: string, context: Context): unknown {
       return waste(context)
     case '/health':
       return health(context)
+    case '/login':
+      return { required: false, password: false } satisfies LoginMethods
+    case '/session':
+      return SESSION
+    case '/views':
+      return { views: [] } satisfies ViewList
     default:
       return missing(`There is nothing at ${path}.`)
   }
+}
+
+/** Nobody is asked who they are. */
+const SESSION: Session = {
+  user: null,
+  method: null,
+  session: null,
+  role: 'editor',
+  project: 'default',
+  projects: ['default'],
+  all_projects: false,
 }
 
 function missing(message: string): never {

@@ -1,7 +1,8 @@
 // Follows /live: what settles, the last hour by minute, what is pending. Goes on behind the last event it saw, so that
 // neither a pause nor a lost connection leaves a gap.
 
-import type { CallRow, Live, Pending } from '../../api/types.ts'
+import { getJson, inProject } from '../../api/client.ts'
+import type { CallRow, Live, Pending, Session } from '../../api/types.ts'
 import { filterQuery, type Filter } from '../../url.ts'
 
 /** Calls that are kept. */
@@ -39,13 +40,16 @@ export class Feed {
     this.state = this.calls ? this.state : 'connecting'
     const query = filterQuery(this.filters)
     if (this.seen) query.set('after', this.seen)
-    const source = (this.source = new EventSource(`/api/v1/live?${query}`))
+    const source = (this.source = new EventSource(`/api/v1${inProject(`/live?${query}`)}`))
     source.onopen = () => (this.state = 'open')
     source.addEventListener('settled', (event) => this.take(event as MessageEvent<string>))
     source.onerror = () => {
       this.state = 'lost'
       // The browser connects again by itself, but not after an answer that is no feed.
-      if (source.readyState === EventSource.CLOSED) this.timer = setTimeout(() => this.open(), RETRY_MS)
+      if (source.readyState !== EventSource.CLOSED) return
+      this.timer = setTimeout(() => this.open(), RETRY_MS)
+      // It does not say which answer. Where the session has ended, this leads to the login.
+      void getJson<Session>('/session').catch(() => {})
     }
   }
 

@@ -2,9 +2,7 @@
 //! endpoint of the served OpenAPI document, and others come with wrong keys or none.
 //! Guarantee: nobody sees or changes anything but their own.
 
-mod support;
-
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{ExportTraceServiceRequest, trace_service_client::TraceServiceClient},
@@ -15,10 +13,15 @@ use opentelemetry_proto::tonic::{
 use prost::Message as _;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
-use support::{Addresses, PATIENCE, Server, api::ALL_TIME, costflame, output};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+};
+
+use crate::{
+    document::{Operation, operations},
+    key, run,
+    support::{Addresses, PATIENCE, Server, api::ALL_TIME},
 };
 
 const SHARED: [u8; 16] = [1; 16];
@@ -48,7 +51,7 @@ impl Two {
         let mut keys = ["alpha", "beta"].map(|project| {
             run(folder.path(), database, &["project", "create", project]);
             let [ingest, read] =
-                ["ingest", "read"].map(|scope| key(&folder, database, project, scope));
+                ["ingest", "read"].map(|scope| key(folder.path(), database, project, scope));
             Some(Keys { ingest, read })
         });
         let mut all = vec!["--auth-required", "--settle-after", "100ms"];
@@ -102,21 +105,6 @@ impl Two {
         let settled = tokio::time::timeout(PATIENCE, settled).await;
         settled.expect("the calls settle")
     }
-}
-
-fn run(folder: &Path, database: &str, args: &[&str]) -> String {
-    let (code, out, err) = output(
-        costflame(folder)
-            .args(args)
-            .args(["--database-url", database]),
-    );
-    assert_eq!(code, Some(0), "{args:?}: {err}");
-    out.trim().to_owned()
-}
-
-fn key(folder: &tempfile::TempDir, database: &str, project: &str, scope: &str) -> String {
-    let args = ["key", "create", "--project", project, "--scope", scope];
-    run(folder.path(), database, &args)
 }
 
 fn id(key: &str) -> &str {
@@ -195,58 +183,6 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// An address for every operation of the document, with the ids of a trace that is beta's alone.
-fn addresses(document: &Value) -> Vec<(String, String)> {
-    let mut all = Vec::new();
-    for (path, methods) in document["paths"].as_object().expect("paths") {
-        for (method, operation) in methods.as_object().expect("methods") {
-            let mut address = path
-                .replace("{trace_id}", &hex(&BETAS))
-                .replace("{span_id}", &hex(&[2; 8]));
-            assert!(
-                !address.contains('{'),
-                "an id this test does not know: {path}"
-            );
-            let mut query: Vec<String> = Vec::new();
-            let known = |name: &str| {
-                operation["parameters"].as_array().is_some_and(|all| {
-                    all.iter()
-                        .any(|one| one["name"] == name && one["in"] == "query")
-                })
-            };
-            if known("from") {
-                query.push(ALL_TIME.to_owned());
-            }
-            for parameter in operation["parameters"].as_array().into_iter().flatten() {
-                let name = parameter["name"].as_str().expect("a name");
-                if parameter["in"] != "query" || parameter["required"] != true {
-                    continue;
-                }
-                query.push(match (name, &**path) {
-                    ("by", _) => "by=user".to_owned(),
-                    ("key", _) => "key=user".to_owned(),
-                    ("format", "/flamegraph/export") => "format=folded".to_owned(),
-                    ("format", _) => "format=jsonl".to_owned(),
-                    ("base_from", _) => "base_from=2019-01-01T00:00:00Z".to_owned(),
-                    ("base_to", _) => "base_to=2020-01-01T00:00:00Z".to_owned(),
-                    other => panic!("a parameter this test does not know: {other:?}"),
-                });
-            }
-            if matches!(&**path, "/movers" | "/why")
-                && !query.iter().any(|one| one.starts_with("base_from"))
-            {
-                query
-                    .push("base_from=2019-01-01T00:00:00Z&base_to=2020-01-01T00:00:00Z".to_owned());
-            }
-            if !query.is_empty() {
-                address = format!("{address}?{}", query.join("&"));
-            }
-            all.push((method.to_uppercase(), format!("/api/v1{address}")));
-        }
-    }
-    all
-}
-
 /// Status and text; of a feed, its first event.
 async fn read(mut answer: Response) -> (StatusCode, String) {
     let status = answer.status();
@@ -296,10 +232,13 @@ async fn nobody_crosses(database: &str) {
     );
 
     let document = two.get(&alpha.read, "/openapi.json").await;
-    let addresses = addresses(&document);
-    assert!(addresses.len() >= 20, "{addresses:?}");
+    let operations = operations(&document, &hex(&BETAS), &hex(&[2; 8]));
+    let is_readable = |one: &&Operation| one.by_key && one.method == "GET";
+    let readable = operations.iter().filter(is_readable);
+    assert!(readable.clone().count() >= 20);
     let mut named = 0;
-    for (method, address) in &addresses {
+    for operation in readable {
+        let (method, address) = (&operation.method, &operation.address);
         let ask = async |key: Option<&str>, query: &str| {
             let mark = if address.contains('?') { '&' } else { '?' };
             let address = match query {
@@ -328,8 +267,7 @@ async fn nobody_crosses(database: &str) {
         ];
         for query in other_filter {
             let (status, other) = ask(Some(&alpha.read), query).await;
-            let is_asked_for =
-                query.contains("beta") && other.contains("There is no such parameter");
+            let is_asked_for = query.contains("beta") && other.contains("There is no such");
             assert!(
                 is_asked_for || !other.contains("beta-"),
                 "{address} {query}: {other}"
@@ -360,8 +298,20 @@ async fn nobody_crosses(database: &str) {
     assert!(
         named >= 12,
         "only {named} of {} endpoints name anything",
-        addresses.len()
+        operations.len()
     );
+
+    // What is not for keys is not for this one.
+    for operation in operations
+        .iter()
+        .filter(|one| !one.by_key && !one.is_open())
+    {
+        let method = operation.method.parse().expect("a method");
+        let address = format!("{}{}", two.server.api, operation.address);
+        let request = two.client.request(method, address).bearer_auth(&alpha.read);
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), 403, "{}", operation.name());
+    }
 
     // Places in the other's lists lead nowhere.
     let calls = two
@@ -381,7 +331,7 @@ async fn nobody_crosses(database: &str) {
 
     // Counters are of all projects, and have keys of their own.
     assert_eq!(two.ask(&alpha.read, "/metrics").await.status(), 401);
-    let metrics = key(&two.folder, &two.database, "default", "metrics");
+    let metrics = key(two.folder.path(), &two.database, "default", "metrics");
     let came = async {
         while two.ask(&metrics, "/metrics").await.status() != 200 {
             tokio::time::sleep(Duration::from_millis(20)).await;
