@@ -42,6 +42,17 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command
 }
 
+/// Cargo on the whole workspace, whose own crates Clippy compiles: as rustc does, and with every lint an error, so that nothing is
+/// compiled once more only to be linted.
+pub(crate) fn linting_cargo(args: &[&str]) -> Command {
+    let mut command = cargo(args);
+    command
+        .arg("--workspace")
+        .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
+        .env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__");
+    command
+}
+
 fn show(command: &Command) -> String {
     std::iter::once(command.get_program())
         .chain(command.get_args())

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     audit, features,
-    run::{self, cargo, root},
+    run::{self, cargo, linting_cargo, root},
     tools,
 };
 
@@ -43,20 +43,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.rust_only {
         web_checks()?;
     }
-    run::run(&mut cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ]))?;
+    run::run(&mut linting_cargo(&["build", "--all-targets"]))?;
     features::pairs()?;
     npm(
         "examples/vercel-ai-sdk",
         &["ci", "--no-audit", "--no-fund", "--prefer-offline"],
     )?;
-    let mut tests = cargo(&["test", "--workspace"]);
+    let mut tests = linting_cargo(&["test"]);
     tests
         .env("TEST_PYTHON", python.join("bin/python"))
         .env("TEST_GO", go);
@@ -64,7 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         tests.env("WITHOUT_COLLECTOR", "1");
     }
     run::run(&mut tests)?;
-    run::run(&mut cargo(&["test", "--workspace", "--doc"]))?;
+    run::run(&mut linting_cargo(&["test", "--doc"]))?;
     if !options.rust_only {
         browser_tests()?;
     }
@@ -94,14 +87,8 @@ pub(crate) fn browser() -> Result<()> {
     browser_tests()
 }
 
-/// `--workspace` as for the other tests, so that the binary they built is the one that runs.
+/// Built as for the other tests, so that the binary they ran is the one that runs.
 fn browser_tests() -> Result<()> {
-    run::run(&mut cargo(&[
-        "test",
-        "--workspace",
-        "--test",
-        "browser",
-        "--",
-        "--nocapture",
-    ]))
+    let mut tests = linting_cargo(&["test", "--test", "browser"]);
+    run::run(tests.args(["--", "--nocapture"]))
 }

@@ -104,7 +104,10 @@ pub(crate) fn ensure_cargo_tool(name: &str) -> Result<()> {
         return Ok(());
     }
     let package = format!("cargo-{name}");
-    run(&mut cargo(&["install", &package, "--locked", "--quiet"]))
+    // Not optimised: it runs for seconds, and optimising it takes minutes.
+    run(&mut cargo(&[
+        "install", &package, "--locked", "--debug", "--quiet",
+    ]))
 }
 
 fn postgres_server() -> Option<PathBuf> {
