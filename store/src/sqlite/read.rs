@@ -155,7 +155,8 @@ pub(super) async fn best_claims(
          ORDER BY c.order_key, c.trace_id, c.span_id LIMIT $5"
     );
     let mut found = Vec::new();
-    for (project, identity, many) in identities {
+    for place in claimed(connection, identities).await? {
+        let (project, identity, many) = &identities[place];
         let query = sqlx::query(SQL)
             .bind(*project)
             .bind(identity_lane(identity))
@@ -167,6 +168,28 @@ pub(super) async fn best_claims(
         }
     }
     Ok(found)
+}
+
+/// Places of the identities that anybody claims by response id: few, as most responses are seen once.
+async fn claimed(
+    connection: &mut SqliteConnection,
+    identities: &[(i32, Identity, i64)],
+) -> Result<Vec<usize>, StoreError> {
+    const SQL: &str = "SELECT k.key FROM json_each($1) AS k WHERE EXISTS (SELECT 1 FROM claims c \
+         WHERE c.project_id = k.value ->> 2 AND c.identity_lane = k.value ->> 0 AND c.identity = unhex(k.value ->> 1) \
+         AND c.side = $2)";
+    let keys = array(identities, |json, (project, identity, _)| {
+        let _ = write!(
+            json,
+            "[{},\"{identity}\",{project}]",
+            identity_lane(identity)
+        );
+    });
+    let query = sqlx::query(SQL).bind(keys).bind(BY_RESPONSE);
+    let rows = fetch(connection, query).await?;
+    let places = rows.iter().map(|row| row.try_get::<i64, _>(0));
+    let place = |place: Result<i64, sqlx::Error>| Ok(usize::try_from(place?).unwrap_or(usize::MAX));
+    places.map(place).collect()
 }
 
 /// All claims of each identity by response id.
@@ -182,33 +205,36 @@ pub(super) async fn claims_of(
 }
 
 /// All claims by usage in the stretches.
-pub(super) async fn claims_within(
+pub(super) async fn claims_within<'a>(
     connection: &mut SqliteConnection,
-    stretches: &[Stretch],
+    stretches: &'a [Stretch],
 ) -> Result<Vec<ClaimRow>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
         claim_row_columns!(),
-        " FROM claims c WHERE c.project_id = $1 AND c.identity_lane = $2 AND c.identity = $3 AND c.side = $4 \
-         AND c.order_key >= $5 AND c.order_key <= $6 AND c.end_us >= $7"
+        " FROM json_each($1) AS k CROSS JOIN claims c ON c.project_id = k.value ->> 2 AND c.identity_lane = k.value ->> 0 \
+         AND c.identity = unhex(k.value ->> 1) AND c.side = k.value ->> 3 AND c.order_key >= k.value ->> 4 \
+         AND c.order_key <= k.value ->> 5 AND c.end_us >= k.value ->> 6"
     );
-    let mut found = Vec::new();
-    for stretch in stretches {
-        for side in &stretch.sides {
-            let query = sqlx::query(SQL)
-                .bind(stretch.project)
-                .bind(identity_lane(&stretch.identity))
-                .bind(stretch.identity.0.to_vec())
-                .bind(*side)
-                .bind(stretch.from_us)
-                .bind(stretch.to_us)
-                .bind(stretch.ending_us);
-            for row in fetch(connection, query).await? {
-                found.push(read_claim_row!(row)?);
-            }
-        }
-    }
-    Ok(found)
+    let sides = |stretch: &'a Stretch| stretch.sides.iter().map(move |side| (stretch, *side));
+    let keys: Vec<_> = stretches.iter().flat_map(sides).collect();
+    let keys = array(&keys, |json, (stretch, side)| {
+        let Stretch {
+            project,
+            identity,
+            from_us,
+            to_us,
+            ending_us,
+            ..
+        } = stretch;
+        let lane = identity_lane(identity);
+        let _ = write!(
+            json,
+            "[{lane},\"{identity}\",{project},{side},{from_us},{to_us},{ending_us}]"
+        );
+    });
+    let rows = read(connection, SQL, keys).await?;
+    rows.iter().map(|row| read_claim_row!(row)).collect()
 }
 
 async fn read(
@@ -228,46 +254,32 @@ async fn fetch(
 
 /// `[[lane, "trace id", project], …]`.
 pub(super) fn trace_keys(traces: &[TraceKey]) -> String {
-    let mut json = String::with_capacity(traces.len() * 50 + 2);
-    for trace in traces {
-        separate(&mut json);
-        let _ = write!(
-            json,
-            r#"[{},"{}",{}]"#,
-            trace.lane(),
-            trace.trace_id,
-            trace.project
-        );
-    }
-    json.push(']');
-    start(json)
+    array(traces, |json, trace| {
+        let (lane, id, project) = (trace.lane(), trace.trace_id, trace.project);
+        let _ = write!(json, "[{lane},\"{id}\",{project}]");
+    })
 }
 
 /// `[[lane, "trace id", project, "span id", start day], …]`.
 pub(super) fn call_keys(calls: &[(CallKey, i32)]) -> String {
-    let mut json = String::with_capacity(calls.len() * 80 + 2);
-    for (call, day) in calls {
-        let trace = &call.trace;
-        separate(&mut json);
-        let _ = write!(
-            json,
-            r#"[{},"{}",{},"{}",{day}]"#,
-            trace.lane(),
-            trace.trace_id,
-            trace.project,
-            call.span_id
-        );
+    array(calls, |json, (call, day)| {
+        let CallKey { trace, span_id } = call;
+        let (lane, id, project) = (trace.lane(), trace.trace_id, trace.project);
+        let _ = write!(json, "[{lane},\"{id}\",{project},\"{span_id}\",{day}]");
+    })
+}
+
+fn array<T>(items: &[T], write: impl Fn(&mut String, &T)) -> String {
+    let mut json = String::with_capacity(items.len() * 80 + 2);
+    json.push('[');
+    for (place, item) in items.iter().enumerate() {
+        if place > 0 {
+            json.push(',');
+        }
+        write(&mut json, item);
     }
     json.push(']');
-    start(json)
-}
-
-fn separate(json: &mut String) {
-    json.push(if json.is_empty() { '[' } else { ',' });
-}
-
-fn start(json: String) -> String {
-    if json == "]" { "[]".into() } else { json }
+    json
 }
 
 /// `["id", …]`.
