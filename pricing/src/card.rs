@@ -1,7 +1,7 @@
 //! What a model costs per unit: the rates that its calls would be priced by.
 
 use crate::{
-    Catalog, Counter, Flags, PriceRequest, PriceRow, TokenClass, Usd,
+    Catalog, Counter, Flag, Flags, PriceRequest, PriceRow, TokenClass, Usd,
     catalog::prices::{PriceKey, counter_keys, token_keys},
     quote::Quote,
     receipt::Unit,
@@ -42,6 +42,10 @@ impl Catalog {
     fn own_card(&self, request: &PriceRequest<'_>) -> Option<RateCard> {
         let terms = self.terms(request);
         let mut quote = Quote::new(self, &terms, request).ok()?;
+        let mut flags = terms.resolved.flags;
+        if request.provider_guessed {
+            flags.insert(Flag::ProviderGuessed);
+        }
         let tokens = TokenClass::ALL.map(|class| (Unit::Tokens(class), token_keys(class)));
         let counters = Counter::ALL.map(|counter| (Unit::Counter(counter), counter_keys(counter)));
         let request: (Unit, &[PriceKey]) = (Unit::Request, &[PriceKey::Requests]);
@@ -51,7 +55,7 @@ impl Catalog {
             .collect();
         (!rates.is_empty()).then(|| RateCard {
             price: quote.row(None),
-            flags: terms.resolved.flags,
+            flags,
             rates,
         })
     }

@@ -28,7 +28,7 @@ pub mod usage;
 pub mod usd;
 
 pub use card::{RateCard, UnitRate};
-pub use catalog::{Catalog, CatalogError};
+pub use catalog::{Catalog, CatalogError, provider_of_model};
 pub use normal::{Normal, normalise};
 pub use overrides::{OverrideError, Overrides};
 pub use price::{CountedCost, PriceRequest};

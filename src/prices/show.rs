@@ -3,21 +3,55 @@
 use std::fmt::Write as _;
 
 use anyhow::{Result, bail};
-use costflame_pricing::{Catalog, PriceRequest, overrides::Suggestion};
+use costflame_pricing::{
+    Catalog, PriceRequest, RateCard, overrides::Suggestion, provider_of_model,
+};
 
-/// The answer as text.
+/// The answer as text. Without a provider a model is priced as on a span that names none; where that does not tell, by the only
+/// provider that lists it.
 pub(super) fn show(catalog: &Catalog, asked: &PriceRequest<'_>) -> Result<String> {
-    let Some(card) = catalog.rate_card(asked) else {
-        let suggestion = Suggestion {
-            provider: asked.provider,
-            model: asked.response_model,
-            units: &[],
-        };
-        bail!(
-            "{} has no price. An override would give it one:\n\n{suggestion}",
-            asked.response_model.unwrap_or_default()
-        );
+    let model = asked.response_model.unwrap_or_default();
+    let guessed = match asked.provider {
+        Some(_) => None,
+        None => provider_of_model(model),
     };
+    let guess = PriceRequest {
+        provider: asked.provider.or(guessed),
+        provider_guessed: guessed.is_some(),
+        ..*asked
+    };
+    if let Some(card) = catalog.rate_card(&guess) {
+        return Ok(text(card));
+    }
+    let sellers = match asked.provider {
+        Some(_) => Vec::new(),
+        None => catalog.sellers(model),
+    };
+    if let [only] = sellers[..] {
+        let named = PriceRequest {
+            provider: Some(only),
+            ..*asked
+        };
+        if let Some(card) = catalog.rate_card(&named) {
+            let note = "no other provider lists it; a span has to name the provider\n";
+            return Ok(text(card) + note);
+        }
+    }
+    if !sellers.is_empty() {
+        bail!(
+            "{model} alone does not tell the provider. `--provider` shows the price of one of them: {}",
+            sellers.join(", ")
+        );
+    }
+    let suggestion = Suggestion {
+        provider: asked.provider,
+        model: asked.response_model,
+        units: &[],
+    };
+    bail!("{model} has no price. An override would give it one:\n\n{suggestion}");
+}
+
+fn text(card: RateCard) -> String {
     let mut out = String::new();
     let since = card.price.since.as_deref().unwrap_or("no date is known");
     let flags: Vec<_> = card.flags.iter().map(|flag| flag.name()).collect();
@@ -41,7 +75,7 @@ pub(super) fn show(catalog: &Catalog, asked: &PriceRequest<'_>) -> Result<String
         out.push('\n');
     }
     out.push_str("dollars per million tokens, or as it says\n");
-    Ok(out)
+    out
 }
 
 #[cfg(test)]
@@ -73,5 +107,39 @@ mod tests {
         assert!(whisper.contains(" per 3600"), "{whisper}");
         let error = show(&catalog, &asked(Some("azure"), "my-deployment")).unwrap_err();
         assert!(error.to_string().contains("[[override]]"), "{error}");
+    }
+
+    #[test]
+    fn a_name_tells_its_provider_or_who_lists_it() {
+        let embedded = Catalog::embedded();
+        for (model, start) in [
+            ("text-embedding-3-small", "openai text-embedding-3-small"),
+            ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws "),
+        ] {
+            let text = show(&embedded, &asked(None, model)).expect(model);
+            assert!(text.starts_with(start), "{text}");
+        }
+        let provider = |id: &str, models: [&str; 2]| {
+            let model = |id| {
+                format!(
+                    r#"{{"id": "{id}", "match": {{"equals": "{id}"}}, "prices": {{"input_mtok": 1}}}}"#
+                )
+            };
+            let models = models.map(model).join(",");
+            format!(r#"{{"id": "{id}", "api_pattern": "{id}", "models": [{models}]}}"#)
+        };
+        let json = [provider("p", ["m", "rare"]), provider("q", ["m", "other"])].join(",");
+        let catalog = Catalog::from_json(format!("[{json}]").as_bytes()).expect("a catalog");
+        let only = show(&catalog, &asked(None, "rare")).expect("the only one");
+        assert!(
+            only.starts_with("p rare") && only.contains("no other provider"),
+            "{only}"
+        );
+        let several = show(&catalog, &asked(None, "m")).unwrap_err().to_string();
+        assert!(several.ends_with("one of them: p, q"), "{several}");
+        let nobody = show(&catalog, &asked(None, "mine"))
+            .unwrap_err()
+            .to_string();
+        assert!(nobody.contains("[[override]]"), "{nobody}");
     }
 }

@@ -420,45 +420,6 @@ fn is_usage_of(object: &UsageObject<'_>, said: &ReportedUsage) -> bool {
     input + output > 0 && same_input && same_output
 }
 
-/// The provider that a model's name alone gives away, for spans that name none.
-pub(super) fn provider_of_model(model: &str) -> Option<&'static str> {
-    let name = model.strip_prefix("ft:").unwrap_or(model);
-    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-    if starts(&[
-        "text-embedding-3",
-        "text-embedding-ada",
-        "omni-moderation",
-        "gpt-",
-        "whisper-",
-        "tts-",
-        "dall-e",
-    ]) {
-        return Some("openai");
-    }
-    if starts(&["arn:aws:bedrock:"]) {
-        return Some("aws.bedrock");
-    }
-    // Bedrock writes region, vendor and model with dots between, and a version at the end.
-    let unregioned = ["us.", "eu.", "apac.", "global.", "jp.", "au.", "us-gov."]
-        .iter()
-        .find_map(|region| name.strip_prefix(region));
-    let vendors = [
-        "anthropic.",
-        "amazon.",
-        "meta.",
-        "mistral.",
-        "cohere.",
-        "ai21.",
-        "deepseek.",
-        "openai.",
-        "qwen.",
-    ];
-    let is_bedrock = vendors
-        .iter()
-        .any(|vendor| unregioned.unwrap_or(name).starts_with(vendor));
-    is_bedrock.then_some("aws.bedrock")
-}
-
 /// Google as the provider of a model whose name says so.
 pub(super) fn google_if_gemini(model: Option<&str>) -> Option<&'static str> {
     model

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use costflame_pricing::{Asked, Catalog, Flag, Normal, PriceRequest, Receipt, Usage, normalise};
+use costflame_pricing::{
+    Asked, Catalog, Flag, Normal, PriceRequest, Receipt, Usage, normalise, provider_of_model,
+};
 use costflame_profile::{Attribution, Call, FrameKind, Signal, Span as ProfileSpan, Text};
 use costflame_store::{LandingRow, Sent, UNSAMPLED};
 use xxhash_rust::xxh3::xxh3_64;
@@ -281,7 +283,7 @@ impl<'c> Lander<'c> {
                 ..normal
             });
         let guessed = if call.provider.is_none() {
-            model.and_then(evidence::provider_of_model)
+            model.and_then(provider_of_model)
         } else {
             None
         };

@@ -104,6 +104,22 @@ impl Catalog {
         })
     }
 
+    /// Ids of the providers that list a model themselves, in the order of the file; those of the second source if there are none.
+    #[must_use]
+    pub fn sellers(&self, model: &str) -> Vec<&str> {
+        let model = names::fold_model(Some(model)).unwrap_or_default();
+        let providers = self.data.providers.iter().enumerate();
+        let lists = |at| self.find(at, &model).is_some_and(|found| found.owner == at);
+        let sellers: Vec<&str> = providers
+            .filter(|(at, _)| lists(*at))
+            .map(|(_, provider)| &*provider.id)
+            .collect();
+        match self.second() {
+            Some(second) if sellers.is_empty() => second.sellers(&model),
+            _ => sellers,
+        }
+    }
+
     /// Our own table first, since the catalog takes every name with `openai` in it for OpenAI.
     fn asked(&self, provider: &str) -> Asked {
         let listed = self.listed(provider);

@@ -11,6 +11,7 @@ mod lookup;
 pub(crate) mod names;
 pub(crate) mod prices;
 pub(crate) mod source;
+mod vendor;
 
 use std::{
     collections::HashMap,
@@ -20,6 +21,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
+pub use self::vendor::provider_of_model;
 use self::{cache::Cache, layers::Layer, prices::Tariff};
 pub(crate) use self::{layers::Terms, lookup::Found};
 use crate::{
