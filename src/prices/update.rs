@@ -96,6 +96,10 @@ fn parse(kind: PriceKind, source: &str, text: &[u8]) -> Result<Arc<Catalog>> {
         PriceKind::Second if text.is_empty() => Catalog::from_litellm(b"{}"),
         PriceKind::Second => Catalog::from_litellm(text),
     };
+    let is_litellm = |text| Catalog::from_litellm(text).is_ok_and(|map| map.model_count() > 0);
+    if kind == PriceKind::Catalog && catalog.is_err() && is_litellm(text) {
+        bail!("{source} is refused: it is LiteLLM's map, which `--litellm` takes");
+    }
     let checked = catalog.and_then(|catalog| catalog.check().map(|()| catalog));
     let catalog = checked.with_context(|| format!("{source} is refused"))?;
     if catalog.model_count() == 0 && !text.is_empty() {
@@ -225,6 +229,10 @@ mod tests {
             format!("{refused:#}").contains("prices.json is refused"),
             "{refused:#}"
         );
+        let map = r#"{"m": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-6}}"#;
+        std::fs::write(&file, map).expect("a file");
+        let refused = update(&store, &args(&file)).await.expect_err("a map");
+        assert!(format!("{refused:#}").contains("--litellm"), "{refused:#}");
         let gone = folder.path().join("nowhere");
         assert!(update(&store, &args(&gone)).await.is_err());
     }
