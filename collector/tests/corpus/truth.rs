@@ -125,8 +125,10 @@ impl TrueCall {
             (usage.total_input(), TokenClass::Input),
             (usage.total_output(), TokenClass::Output),
         ];
-        parts.iter().all(|(total, class)| {
-            *total == 0 || numbers.contains(total) || numbers.contains(&usage.get(*class))
-        })
+        let is_any = parts.iter().any(|(total, _)| *total > 0);
+        is_any
+            && parts.iter().all(|(total, class)| {
+                *total == 0 || numbers.contains(total) || numbers.contains(&usage.get(*class))
+            })
     }
 }
