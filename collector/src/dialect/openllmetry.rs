@@ -6,14 +6,16 @@ use costflame_profile::FrameKind;
 
 use super::{
     Dialect,
-    evidence::{self, Evidence, Recognised},
+    evidence::{self, Evidence, ModelCall, Recognised},
     slots::Slot::{self, ProviderHint, Reasoning, ServerAddress, Total, UsageObject},
+    usage_object,
 };
 
 const KIND: &str = "traceloop.span.kind";
 const REQUEST_TYPE: &str = "llm.request.type";
 const ENTITY: &str = "traceloop.entity.name";
 const BEDROCK: &str = "opentelemetry.instrumentation.bedrock";
+const HAYSTACK: &str = "opentelemetry.instrumentation.haystack";
 
 pub(super) const DIALECT: Dialect = Dialect {
     name: "openllmetry",
@@ -40,6 +42,9 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
     let entity = evidence.attribute(ENTITY);
     let aggregate = |kind| Recognised::aggregate(kind, entity, evidence.model_call());
     match evidence.attribute(KIND) {
+        Some("workflow") if evidence.scope.name == HAYSTACK => {
+            return Recognised::aggregate(FrameKind::Workflow, entity, pipeline(evidence));
+        }
         Some("workflow") => return aggregate(FrameKind::Workflow),
         Some("agent") => return aggregate(FrameKind::Agent),
         Some("task") => return aggregate(FrameKind::Step),
@@ -64,6 +69,18 @@ fn read<'a>(evidence: &Evidence<'_, 'a>) -> Recognised<'a> {
         return evidence.call_if_any(call);
     }
     evidence.judge(call)
+}
+
+/// A pipeline of Haystack alone tells usage and model, in what it returned: the spans of its calls have neither. Other
+/// workflows return what calls of long ago used, too.
+fn pipeline<'a>(evidence: &Evidence<'_, 'a>) -> ModelCall<'a> {
+    let mut call = evidence.model_call();
+    if let Some(returned) = evidence.attribute("traceloop.entity.output") {
+        let usage = usage_object::read_inside(returned);
+        evidence::complete(&mut call, &usage);
+        call.response_model = call.response_model.or(usage.model);
+    }
+    call
 }
 
 /// The vendor that is cut off a Bedrock model's name: the old emitter names it as the system, for others the model's

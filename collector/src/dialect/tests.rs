@@ -458,6 +458,36 @@ fn haystack_says_usage_in_what_a_component_returned() {
     );
 }
 
+#[test]
+fn a_pipeline_of_haystack_alone_says_what_its_call_used() {
+    let returned = r#"{"llm": {"replies": [{"_role": "assistant", "_content": [{"text": "hi"}], "_meta":
+        {"model": "gpt-4o-mini-2024-07-18", "usage": {"prompt_tokens": 40, "completion_tokens": 9}}}]}}"#;
+    let attributes = [
+        ("traceloop.span.kind", Str("workflow")),
+        ("traceloop.entity.output", Str(returned)),
+        ("llm.request.type", Str("chat")),
+    ];
+    let scope = "opentelemetry.instrumentation.haystack";
+    let pipeline = judge(scope, "haystack_pipeline.workflow", &attributes[..2]);
+    let call = pipeline.call.unwrap();
+    assert_eq!(
+        (pipeline.role, call.response_model),
+        (Role::Aggregate, Some("gpt-4o-mini-2024-07-18"))
+    );
+    assert_eq!(
+        (call.reported.input, call.reported.output),
+        (Some(40), Some(9))
+    );
+    let call = judge(scope, "haystack.openai.chat", &attributes[2..]);
+    assert_eq!(call.role, Role::Plain);
+    let chain = judge(
+        "opentelemetry.instrumentation.langchain",
+        "x",
+        &attributes[..2],
+    );
+    assert_eq!(chain.role, Role::Plain);
+}
+
 /// Every key of every dialect.
 static KEYS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let keys = DIALECTS.iter().flat_map(|dialect| {
