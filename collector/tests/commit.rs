@@ -51,6 +51,7 @@ fn row(name: &str) -> LandingRow {
         role: Default::default(),
         call: None,
         attribution: Arc::default(),
+        above: Vec::new(),
         signal: Default::default(),
         emitter: "".into(),
         instance: None,

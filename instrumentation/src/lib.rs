@@ -67,7 +67,9 @@
 //! # }
 //! ```
 //!
-//! It travels as W3C baggage to the services that are called, where a propagator is set.
+//! It travels as W3C baggage to the services that are called, where a propagator is set. With it goes `costflame.path`, the
+//! names of the spans of agents, tools, workflows and searches around: costflame places a call by it whose parents have not
+//! come, because they still run or because the program broke off.
 //!
 //! # Programs that use `tracing`, or nothing yet
 //!

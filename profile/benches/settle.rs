@@ -28,6 +28,7 @@ fn span(number: u64, parent: Option<u64>) -> Span {
         role: Role::Plain,
         call: None,
         attribution: Arc::new(attribution),
+        above: Vec::new(),
         signal: Signal::Span,
         emitter: "opentelemetry.instrumentation.openai.v1@0.62.4".into(),
         instance: Some("3f2504e0-4f89-11d3-9a0c-0305e82c3301".into()),

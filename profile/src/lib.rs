@@ -22,6 +22,7 @@ pub mod pairs;
 pub mod place;
 pub mod settle;
 pub mod span;
+mod told;
 pub mod tree;
 mod usage_match;
 
@@ -35,5 +36,5 @@ pub use metrics::{Compared, Measure, Metric, Metrics};
 pub use outline::{OutlineSpan, outline};
 pub use place::PathRow;
 pub use settle::{Excluded, Settled, SettledCall, TraceSummary, settle};
-pub use span::{Call, Role, Signal, Span, SpanId, SpanKind, Text, TraceId};
+pub use span::{Call, Role, Signal, Span, SpanId, SpanKind, Step, Text, TraceId};
 pub use tree::{Node, Pruned, Tree};

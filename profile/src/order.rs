@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use crate::{
     Call, Role, Signal, Span, SpanId,
     join::{join_logs, knows},
+    told,
 };
 
 /// One span of the trace, or a log record that joins none: the row that gives its place, and the row that gives its usage.
@@ -22,7 +23,7 @@ pub(crate) struct Node {
 pub(crate) enum Parent {
     /// The span has no parent id.
     Root,
-    /// The parent was never seen, or following it would lead back here.
+    /// The parent was never seen and nothing is known to lie above, or following it would lead back here.
     Missing,
     /// A node.
     Node(usize),
@@ -55,6 +56,9 @@ pub(crate) struct Forest {
     /// In canonical order: by start, then span id.
     pub(crate) nodes: Vec<Node>,
     pub(crate) parent: Vec<Parent>,
+    /// Of a node whose parent is missing: how many of the steps it says lie above it lie above or at the node it hangs
+    /// under, see [`told`]. `None` where its parent is its own.
+    pub(crate) told: Vec<Option<usize>>,
     /// Every node after its parent.
     pub(crate) order: Vec<usize>,
     pub(crate) depth: Vec<usize>,
@@ -93,11 +97,13 @@ impl Forest {
                 },
             })
             .collect();
+        let told = told::hang(rows, &nodes, &mut parent);
         let depth = depths(&mut parent);
         let order = by_depth(&depth);
         Self {
             nodes,
             parent,
+            told,
             order,
             depth,
         }

@@ -14,7 +14,7 @@ pub struct OutlineSpan {
     pub row: usize,
     /// Index of its parent in the outline, smaller than its own.
     pub parent: Option<usize>,
-    /// It names a parent that has not been seen, or that lies below it.
+    /// It names a parent that has not been seen, or that lies below it. `parent` is then what it is known to lie below.
     pub missing_parent: bool,
     /// The path of its frame. A call of an agent or a workflow has a call path one frame longer.
     pub path: PathId,
@@ -42,7 +42,7 @@ pub fn outline<R: AsRef<Span>>(project: i32, settled: &Settled<R>) -> Vec<Outlin
     let outlined = |node: usize| {
         let row = forest.nodes[node].place;
         let (parent, missing_parent) = match forest.parent[node] {
-            Parent::Node(above) => (Some(position[above]), false),
+            Parent::Node(above) => (Some(position[above]), forest.told[node].is_some()),
             Parent::Missing => (None, true),
             Parent::Root => (None, false),
         };

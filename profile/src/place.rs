@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Attribution, Frame, FrameKind, PathId, Rule, Span, Text,
+    Attribution, Frame, FrameKind, PathId, Rule, Span, Step, Text,
     counting::State,
     order::{Forest, Parent},
 };
@@ -108,11 +108,21 @@ fn walk<R: AsRef<Span>>(
             attribution: Arc::clone(&nothing),
             weight_milli: UNSAMPLED,
         };
-        let above = match forest.parent[node] {
-            Parent::Root => top(None, 0),
-            Parent::Missing => top(Some(trie.child(None, missing_parent())), 1),
-            Parent::Node(above) => at[above].clone().unwrap_or_else(|| top(None, 0)),
+        let (above, told) = match (forest.parent[node], forest.told[node]) {
+            (Parent::Root, _) => (top(None, 0), &[][..]),
+            (Parent::Missing, _) if span.above.is_empty() => {
+                let missing = trie.child(None, missing_parent());
+                (top(Some(missing), 1), &[][..])
+            }
+            (Parent::Missing, _) => (top(None, 0), &span.above[..]),
+            (Parent::Node(above), told) => {
+                let told = told.map_or(&[][..], |held| &span.above[held..]);
+                (at[above].clone().unwrap_or_else(|| top(None, 0)), told)
+            }
         };
+        let above = told
+            .iter()
+            .fold(above, |above, step| trie.told(&above, span, step));
         let attribution = Attribution::inherited(&own_attribution(span), &above.attribution);
         let weight_milli = match span.weight_milli {
             0 => above.weight_milli,
@@ -203,6 +213,30 @@ impl Trie {
             weight_milli: above.weight_milli,
         }
     }
+
+    /// Down one step that `span` says lies above it, in its own service for want of a better guess.
+    fn told(&mut self, above: &Above, span: &Span, step: &Step) -> Above {
+        let frame = Frame {
+            service: Arc::clone(&span.service),
+            kind: step.kind,
+            label: Arc::clone(&step.label),
+        };
+        let own = Arc::new(named(step.kind, &step.label));
+        Above {
+            attribution: Attribution::inherited(&own, &above.attribution),
+            ..self.step(above, frame)
+        }
+    }
+}
+
+/// What a frame of this kind and label attributes by itself.
+fn named(kind: FrameKind, label: &Text) -> Attribution {
+    let of = |wanted| (kind == wanted && !label.is_empty()).then(|| Arc::clone(label));
+    Attribution {
+        agent: of(FrameKind::Agent),
+        tool: of(FrameKind::Tool),
+        ..Attribution::default()
+    }
 }
 
 fn fixed(label: &str) -> Frame {
@@ -248,14 +282,12 @@ fn model_frame(span: &Span) -> Frame {
 /// What is attributed on the span; an agent's or tool's frame names it where no attribute does.
 fn own_attribution(span: &Span) -> Arc<Attribution> {
     let own = &span.attribution;
-    let named =
-        |kind| (span.kind == kind && !span.label.is_empty()).then(|| Arc::clone(&span.label));
-    let agent = own
-        .agent
-        .is_none()
-        .then(|| named(FrameKind::Agent))
-        .flatten();
-    let tool = own.tool.is_none().then(|| named(FrameKind::Tool)).flatten();
+    if !matches!(span.kind, FrameKind::Agent | FrameKind::Tool) {
+        return Arc::clone(own);
+    }
+    let Attribution { agent, tool, .. } = named(span.kind, &span.label);
+    let agent = agent.filter(|_| own.agent.is_none());
+    let tool = tool.filter(|_| own.tool.is_none());
     if agent.is_none() && tool.is_none() {
         return Arc::clone(own);
     }

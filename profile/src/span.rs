@@ -105,6 +105,15 @@ impl Call {
     }
 }
 
+/// Something that is said to lie above a span, by what its frame would be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Step {
+    /// The frame's kind.
+    pub kind: FrameKind,
+    /// The frame's label.
+    pub label: Text,
+}
+
 /// One span of a trace, as landed and as settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -134,6 +143,8 @@ pub struct Span {
     pub call: Option<Call>,
     /// Values found on this span and its resource, before inheritance.
     pub attribution: Arc<Attribution>,
+    /// What it says lies above it, outermost first; empty where it says nothing. Asked only where its parent is missing.
+    pub above: Vec<Step>,
     /// Where it came from.
     pub signal: Signal,
     /// Instrumentation scope name and version, `name@version`; empty if none.

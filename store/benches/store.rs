@@ -232,6 +232,7 @@ fn row(trace: u64, span: u64, attribution: &Arc<Attribution>) -> LandingRow {
         role: if is_call { Role::Call } else { Role::Plain },
         call,
         attribution: Arc::clone(attribution),
+        above: Vec::new(),
         signal: Signal::Span,
         emitter: "opentelemetry.instrumentation.openai_v2@2.1b0".into(),
         instance: Some("host-1/4711".into()),

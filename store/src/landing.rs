@@ -144,6 +144,8 @@ impl RawLanding<'_> {
             Some((call, receipt)) => (Some(call), receipt),
             None => (None, None),
         };
+        let said = self.attribution.map(packed::read_said).transpose()?;
+        let (attribution, above) = said.unwrap_or_default();
         let span = Span {
             trace_id: trace_id(self.trace_id)?,
             span_id: span_id(self.span_id)?,
@@ -157,11 +159,8 @@ impl RawLanding<'_> {
             error: self.error,
             role: role(self.role)?,
             call,
-            attribution: self
-                .attribution
-                .map(packed::read_attribution)
-                .transpose()?
-                .unwrap_or_default(),
+            attribution,
+            above,
             signal: signal(self.signal)?,
             emitter: Text::from(self.emitter),
             instance: self.instance.map(Text::from),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use costflame_pricing::{Receipt, Usage, Usd, receipt::PACKED_BEFORE_ASKED};
-use costflame_profile::{Attribution, Call, Text, Twin};
+use costflame_profile::{Attribution, Call, Span, Step, Text, Twin};
 use serde::{Deserialize, Serialize};
 
 use crate::{StoreError, call_row::OwnClaim};
@@ -118,20 +118,40 @@ pub(crate) fn bytes(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
-/// Appends attribution.
-pub(crate) fn write_attribution(attribution: &Attribution, out: &mut Vec<u8>) {
-    write(attribution, out);
+/// Appends what a span says of itself and of what lies above it: `None` if nothing. The latter comes last and only where there is
+/// something, so that the version before this one reads the rest.
+pub(crate) fn write_said(span: &Span) -> Option<impl FnOnce(&mut Vec<u8>)> {
+    let is_said = !(span.attribution.is_empty() && span.above.is_empty());
+    is_said.then_some(move |out: &mut Vec<u8>| {
+        write(&*span.attribution, out);
+        if !span.above.is_empty() {
+            append(&span.above, out);
+        }
+    })
 }
 
-/// Reads what [`write_attribution`] wrote.
-pub(crate) fn read_attribution(bytes: &[u8]) -> Result<Arc<Attribution>, StoreError> {
-    read("attribution", bytes).map(Arc::new)
+/// Reads what [`write_said`] wrote.
+pub(crate) fn read_said(bytes: &[u8]) -> Result<(Arc<Attribution>, Vec<Step>), StoreError> {
+    let Some((&(VERSION | BEFORE_ASKED), said)) = bytes.split_first() else {
+        return Err(StoreError::corrupt("attribution", "unknown version"));
+    };
+    let corrupt = |error| StoreError::corrupt("attribution", error);
+    let (attribution, above) = postcard::take_from_bytes(said).map_err(corrupt)?;
+    let above = if above.is_empty() {
+        Vec::new()
+    } else {
+        postcard::from_bytes(above).map_err(corrupt)?
+    };
+    Ok((Arc::new(attribution), above))
 }
 
 fn write(value: &impl Serialize, out: &mut Vec<u8>) {
     out.push(VERSION);
-    let sink = Sink(out);
-    postcard::serialize_with_flavor(value, sink)
+    append(value, out);
+}
+
+fn append(value: &impl Serialize, out: &mut Vec<u8>) {
+    postcard::serialize_with_flavor(value, Sink(out))
         .expect("these types have no length that postcard cannot write");
 }
 
@@ -198,5 +218,28 @@ mod tests {
         bare[0] = BEFORE_ASKED;
         assert_eq!(read_call(&bare).unwrap(), (call, None));
         assert!(read_call(&[9, 0]).is_err() && read_call(&[]).is_err());
+    }
+
+    #[test]
+    fn what_lies_above_a_span_follows_what_older_versions_read() {
+        let attribution = Attribution {
+            user: Some("ann".into()),
+            ..Attribution::default()
+        };
+        let mut bytes = bytes(|out| write(&attribution, out));
+        for version in [VERSION, BEFORE_ASKED] {
+            bytes[0] = version;
+            let said = read_said(&bytes).unwrap();
+            assert_eq!((&*said.0, said.1), (&attribution, Vec::new()));
+        }
+        let above = vec![Step {
+            kind: costflame_profile::FrameKind::Agent,
+            label: "planner".into(),
+        }];
+        append(&above, &mut bytes);
+        assert_eq!(read_said(&bytes).unwrap().1, above);
+        let older: Attribution = read("attribution", &bytes[..]).unwrap();
+        assert_eq!(older, attribution);
+        assert!(read_said(&[9, 0]).is_err() && read_said(&[]).is_err());
     }
 }

@@ -48,6 +48,7 @@ pub(super) const KEYS: &[Key] = &[
     ("gen_ai.workflow.name", Slot::Workflow),
     // Ours.
     ("costflame.feature", Slot::Feature),
+    ("costflame.path", Slot::Above),
     // OpenLLMetry.
     ("traceloop.association.properties.user_id", Slot::User),
     ("traceloop.association.properties.userId", Slot::User),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use costflame_pricing::{
     Asked, Catalog, Flag, Normal, PriceRequest, Receipt, Usage, normalise, provider_of_model,
 };
-use costflame_profile::{Attribution, Call, FrameKind, Signal, Span as ProfileSpan, Text};
+use costflame_profile::{Attribution, Call, FrameKind, Signal, Span as ProfileSpan, Step, Text};
 use costflame_store::{LandingRow, Sent, UNSAMPLED};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    attribution,
+    above, attribution,
     evidence::{self, ModelCall, Recognised},
     frame,
     interner::Interner,
@@ -224,6 +224,7 @@ impl<'c> Lander<'c> {
             role: recognised.role,
             call,
             attribution,
+            above: self.above(signal, span, slots),
             signal,
             emitter,
             instance,
@@ -244,6 +245,13 @@ impl<'c> Lander<'c> {
             receipt,
             sent,
         }
+    }
+
+    /// What the span says lies above it. A root has nothing above it.
+    fn above(&mut self, signal: Signal, span: &Span<'_>, slots: &Slots<'_>) -> Vec<Step> {
+        let is_below = signal == Signal::Span && span.parent_span_id.is_some();
+        let path = slots.text(Slot::Above).filter(|_| is_below);
+        path.map_or_else(Vec::new, |path| above::steps(path, &mut self.texts))
     }
 
     /// What the span itself or its resource says about how many it stands for, in thousandths; 0 where they say nothing.
@@ -467,6 +475,11 @@ impl<'c> Lander<'c> {
             .for_each(|link| bytes.extend_from_slice(&link.0));
         for hash in [sent.request, sent.system].into_iter().flatten() {
             bytes.extend_from_slice(&hash.to_le_bytes());
+        }
+        for step in &span.above {
+            bytes.push(step.kind as u8);
+            bytes.extend_from_slice(&(step.label.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(step.label.as_bytes());
         }
         xxh3_64(bytes)
     }

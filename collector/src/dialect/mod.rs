@@ -3,8 +3,8 @@
 //! A span's way through here: its attributes are sorted into [`slots`], the first [`Dialect`] of the list that knows
 //! the emitter or one of the keys reads them ([`evidence`] holds what all dialects share, [`emitters`] who counts what
 //! inside what, [`usage_object`] usage written as text), [`frame`] names the box of the flamegraph,
-//! [`attribution`] finds user, session and tags, [`sampling`] how many spans it stands for, `sent` takes fingerprints of what
-//! calls sent, and [`land`] makes the row that is stored.
+//! [`attribution`] finds user, session and tags, [`above`] what lies above a span whose parents may never come, [`sampling`] how many
+//! spans it stands for, `sent` takes fingerprints of what calls sent, and [`land`] makes the row that is stored.
 //!
 //! The next library is a new file: a table of its keys, its scopes and telltale keys, one function, and a line in
 //! [`DIALECTS`].
@@ -18,6 +18,7 @@ pub mod land;
 pub mod slots;
 pub mod usage_object;
 
+mod above;
 mod claude_code;
 mod codex;
 mod gemini_cli;

@@ -126,6 +126,8 @@ pub enum Slot {
     PromptVersion,
     /// An array of tags.
     Tags,
+    /// Steps above the span, see [`super::above`].
+    Above,
 
     /// How many spans this one stands for.
     AdjustedCount,

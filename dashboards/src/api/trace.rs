@@ -36,7 +36,7 @@ const MAX_SPANS: usize = 5_000;
 pub(super) struct TraceSpan {
     /// 16 hex digits.
     span_id: String,
-    /// null for a root and when the parent has not been seen.
+    /// null for a root. Where the parent has not been seen, that of the span it is known to lie below, or null.
     #[schema(required)]
     parent_span_id: Option<String>,
     /// True when the span names a parent that has not been seen.

@@ -31,6 +31,7 @@ fn span(number: u8, parent: u8, kind: FrameKind, label: &str) -> Span {
         role: Role::Plain,
         call: None,
         attribution: Arc::default(),
+        above: Vec::new(),
         signal: Signal::Span,
         emitter: "opentelemetry.instrumentation.openai_v2@2.1b0".into(),
         instance: None,

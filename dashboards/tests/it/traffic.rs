@@ -124,6 +124,7 @@ fn span(trace: TraceId, number: u64, parent: Option<SpanId>, service: &str, star
         role: Role::Plain,
         call: None,
         attribution: Arc::default(),
+        above: Vec::new(),
         signal: Signal::Span,
         emitter: "test@1.0".into(),
         instance: None,

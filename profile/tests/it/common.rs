@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use costflame_pricing::{TokenClass, Usage, Usd};
 use costflame_profile::{
-    Attribution, Call, FrameKind, Role, Rule, Settled, Signal, Span, SpanId, SpanKind, TraceId,
-    settle,
+    Attribution, Call, FrameKind, Role, Rule, Settled, Signal, Span, SpanId, SpanKind, Step,
+    TraceId, settle,
 };
 
 pub(crate) const PROJECT: i32 = 1;
@@ -47,6 +47,7 @@ pub(crate) fn span(number: u64) -> Span {
         role: Role::Plain,
         call: None,
         attribution: Arc::default(),
+        above: Vec::new(),
         signal: Signal::Span,
         emitter: "".into(),
         instance: None,
@@ -93,6 +94,8 @@ pub(crate) trait With: Sized {
     fn client(self) -> Self;
     fn at(self, start_us: i64, end_us: i64) -> Self;
     fn attributed(self, set: impl FnOnce(&mut Attribution)) -> Self;
+    /// Agents that it says lie above it.
+    fn said_below(self, agents: &[&str]) -> Self;
 }
 
 impl With for Span {
@@ -128,6 +131,15 @@ impl With for Span {
 
     fn attributed(mut self, set: impl FnOnce(&mut Attribution)) -> Self {
         set(Arc::make_mut(&mut self.attribution));
+        self
+    }
+
+    fn said_below(mut self, agents: &[&str]) -> Self {
+        let step = |label: &&str| Step {
+            kind: FrameKind::Agent,
+            label: (*label).into(),
+        };
+        self.above = agents.iter().map(step).collect();
         self
     }
 }

@@ -8,4 +8,5 @@ mod forest;
 mod join;
 mod properties;
 mod sums;
+mod told;
 mod tree;

@@ -38,11 +38,12 @@ fn some_span() -> impl Strategy<Value = Span> {
         0..3usize,
         0..4usize,
         prop::bool::weighted(0.1),
+        0..3usize,
     );
     (place, usage, rest).prop_map(|(place, usage, rest)| {
         let (number, parent, start, length, kind, client) = place;
         let (role, input, output, cached, response) = usage;
-        let (error, user, tag, log) = rest;
+        let (error, user, tag, log, steps) = rest;
         let tokens = classes(&[
             (costflame_pricing::TokenClass::Input, input),
             (costflame_pricing::TokenClass::CacheRead, cached),
@@ -66,6 +67,8 @@ fn some_span() -> impl Strategy<Value = Span> {
         span.error = error;
         span.weight_milli = [0, 1000, 8000][(number % 3) as usize];
         span.signal = if log { Signal::Log } else { Signal::Span };
+        let agents = ["agent0", "agent1", "agent2"].map(|name| [name, "agent1"]);
+        let span = span.said_below(&agents[(number % 3) as usize][..steps]);
         let span = span.at(start, start + length).attributed(|a| {
             a.user = ["ann", "bob"].get(user).map(|name| (*name).into());
             a.tags = (0..tag)
@@ -241,6 +244,8 @@ proptest! {
     fn every_call_inherits_the_nearest_values(mut rows in some_trace()) {
         // Where a cycle is cut is another test's matter.
         rows.retain(|span| span.parent_span_id.is_none_or(|parent| parent < span.span_id));
+        // And so is what a span whose parent is missing says of it.
+        rows.iter_mut().for_each(|span| span.above.clear());
         let settled = settled(rows);
         for call in 0..settled.calls.len() {
             let (attribution, weight_milli) = inherited(&settled, call);

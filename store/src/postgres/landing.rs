@@ -117,9 +117,9 @@ fn encode_span(row: &LandingRow, out: &mut CopyBuffer) {
         true => out.null(),
         false => out.packed(|bytes| bytes.extend(link_bytes(span))),
     }
-    match span.attribution.is_empty() {
-        true => out.null(),
-        false => out.packed(|bytes| packed::write_attribution(&span.attribution, bytes)),
+    match packed::write_said(span) {
+        None => out.null(),
+        Some(write) => out.packed(write),
     }
     match span.call.as_ref().filter(|_| span.role != Role::Plain) {
         None => out.null(),

@@ -98,10 +98,7 @@ fn bind_span(insert: Insert, row: &LandingRow) -> Insert {
         .bind(clean(span.emitter.clone()))
         .bind(span.instance.clone().map(clean))
         .bind((!span.links.is_empty()).then(|| link_bytes(span).collect::<Vec<u8>>()))
-        .bind(
-            (!span.attribution.is_empty())
-                .then(|| packed::bytes(|out| packed::write_attribution(&span.attribution, out))),
-        )
+        .bind(packed::write_said(span).map(packed::bytes))
         .bind(
             span.call
                 .as_ref()

@@ -1,7 +1,7 @@
 //! Committing spans and reading them back.
 
 use costflame_pricing::{Line, PriceRow, TokenClass, Unpriced, Usd, receipt::Unit};
-use costflame_profile::{Signal, SpanKind};
+use costflame_profile::{FrameKind, Signal, SpanKind, Step};
 use costflame_store::{LandingRow, OutboxRow};
 
 use crate::support::{Database, call, everything, key, plain, trace_id};
@@ -25,6 +25,10 @@ fn sorted(mut rows: Vec<LandingRow>) -> Vec<LandingRow> {
 async fn keeps_every_field(db: Database) {
     let mut full = call(1, 2, 1, 29_002_500_000);
     full.span.attribution = everything();
+    full.span.above = vec![Step {
+        kind: FrameKind::Agent,
+        label: "planner".into(),
+    }];
     full.span.instance = Some("host/42".into());
     full.span.links = vec![trace_id(8), trace_id(9)];
     full.span.error = true;

@@ -124,6 +124,7 @@ pub(crate) fn plain(trace: u8, span: u8, parent: u8) -> LandingRow {
         role: Role::Plain,
         call: None,
         attribution: Arc::default(),
+        above: Vec::new(),
         signal: Signal::Span,
         emitter: "app@1.0".into(),
         instance: None,

@@ -1853,7 +1853,7 @@ export interface components {
             missing_parent: boolean;
             /** @description The same: names of spans are not kept. */
             name: string;
-            /** @description null for a root and when the parent has not been seen. */
+            /** @description null for a root. Where the parent has not been seen, that of the span it is known to lie below, or null. */
             parent_span_id: string | null;
             /** @description Path id of the frame of this span. */
             path: string;
