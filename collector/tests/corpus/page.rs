@@ -53,7 +53,9 @@ What stands behind the other reasons:
 - `deepseek-chat`, `mistral-large-latest`: the recordings were priced by entries that the catalog keeps although the names
   have pointed to other models since 2025; a correction with its source prices them as they are sold.
 - `gpt-4o-audio-preview`: the recordings were priced as text; audio costs 16 times (input) and 8 times (output) as much.
-- `fees of tools`: web searches that no span carries, or only one of another trace.
+- `fees of tools`: web searches that no span carries. Where only a span of another trace carries them (a stream under Logfire, beside
+  the span of Anthropic's own SDK), the fee is left out with that span: between traces a call is left out whole and changes no other, so
+  that every stored receipt is that of one span.
 - `a call that was not billed`: a generation that the program wrote by hand, which looks like any other.
 
 ";
