@@ -1,12 +1,15 @@
 //! What a call costs beside the request itself, in processor time of the calling thread: what other programs do on the
 //! machine does not count.
+//!
+//! `COSTFLAME_CALLS=2000 valgrind --tool=callgrind target/release/deps/overhead-…` makes so many calls by HTTP and ends. The
+//! difference of two such runs is what calls take in instructions, and the profile says where.
 
 use std::{fs, hint::black_box, time::Duration};
 
 use bytes::Bytes;
 use costflame_instrumentation::{GenAi, GenAiLayer, HttpCalls, Provider, Usage};
 use criterion::{
-    BatchSize, Criterion, Throughput, criterion_group, criterion_main,
+    BatchSize, Criterion, Throughput, criterion_group,
     measurement::{Measurement, ValueFormatter, WallTime},
 };
 use http::{Request, Response};
@@ -246,4 +249,38 @@ criterion_group! {
         .sample_size(50);
     targets = by_hand, by_http, streams
 }
-criterion_main!(benches);
+
+/// So many calls by HTTP to a batch exporter.
+fn calls(count: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let provider = service_fn(|_: Request<Full<Bytes>>| async {
+        let response = Response::builder().header("content-type", "application/json");
+        response.body(Full::from(ANSWER))
+    });
+    let written = Written::spans();
+    let genai = written.genai.clone();
+    let mut service = GenAiLayer::new(HttpCalls::new().genai(genai)).layer(provider);
+    let mut made = 0;
+    while made < count {
+        written.flush(&mut made);
+        let request = Request::post("https://api.openai.com/v1/chat/completions")
+            .body(Full::from(REQUEST))
+            .expect("a request");
+        runtime.block_on(async {
+            let response = service.call(request).await.expect("an answer");
+            response.into_body().collect().await.expect("a body")
+        });
+    }
+}
+
+fn main() {
+    match std::env::var("COSTFLAME_CALLS") {
+        Ok(count) => calls(count.parse().expect("a number of calls")),
+        Err(_) => {
+            benches();
+            Criterion::default().configure_from_args().final_summary();
+        }
+    }
+}

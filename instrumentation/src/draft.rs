@@ -9,14 +9,17 @@ use opentelemetry::{
 
 use crate::{GenAi, Provider, attribution, genai::Active, names, usage::whole};
 
-/// Collects what is known of an operation before it starts. Without a provider it collects nothing.
+/// Collects what is known of an operation before it starts. Without a provider it is empty, so that handing it on from
+/// setter to setter costs nothing.
 #[derive(Default)]
-pub(crate) struct Draft {
-    active: Option<Arc<Active>>,
+pub(crate) struct Draft(Option<Box<Known>>);
+
+struct Known {
+    active: Arc<Active>,
     operation: &'static str,
     name: Option<String>,
     subject: Option<StringValue>,
-    kind: Option<SpanKind>,
+    kind: SpanKind,
     attributes: Vec<KeyValue>,
     labels: Vec<KeyValue>,
     parent: Option<Context>,
@@ -35,7 +38,7 @@ pub(crate) struct Begun {
 impl Draft {
     pub(crate) fn new(genai: &GenAi, operation: &'static str, kind: SpanKind) -> Self {
         let Some(active) = genai.active() else {
-            return Self::default();
+            return Self(None);
         };
         // Room for what the end will add: the SDK keeps this very vector.
         let mut attributes = Vec::with_capacity(24);
@@ -44,53 +47,55 @@ impl Draft {
             true => Vec::with_capacity(12),
             false => Vec::new(),
         };
-        Self {
-            active: Some(Arc::clone(active)),
+        Self(Some(Box::new(Known {
+            active: Arc::clone(active),
             operation,
-            kind: Some(kind),
+            name: None,
+            subject: None,
+            kind,
             attributes,
             labels,
-            ..Self::default()
-        }
+            parent: None,
+        })))
     }
 
     /// The low-cardinality part of the span's name that follows the operation.
     pub(crate) fn subject(&mut self, key: &'static str, subject: StringValue) {
-        if self.active.is_none() || subject.as_str().is_empty() {
+        let Some(known) = &mut self.0 else { return };
+        if subject.as_str().is_empty() {
             return;
         }
-        self.name = Some([self.operation, " ", subject.as_str()].concat());
+        known.name = Some([known.operation, " ", subject.as_str()].concat());
         let mut subject = subject;
         // Metrics and agents ask for it again.
-        if self.is_measured() || self.is_internal() {
+        if known.is_measured() || known.kind == SpanKind::Internal {
             subject = shared(subject);
-            self.subject = Some(subject.clone());
+            known.subject = Some(subject.clone());
         }
-        self.attributes.push(KeyValue::new(key, subject));
+        known.attributes.push(KeyValue::new(key, subject));
     }
 
     pub(crate) fn provider(&mut self, provider: &Provider) {
-        let Some(active) = &self.active else { return };
-        let naming = active.conventions;
+        let Some(known) = &mut self.0 else { return };
+        let naming = known.active.conventions;
         if naming.latest() {
-            self.label(names::PROVIDER_NAME, provider.name());
+            known.label(names::PROVIDER_NAME, provider.name());
         }
         if naming.older() {
-            self.label(names::OLD_SYSTEM, provider.system());
+            known.label(names::OLD_SYSTEM, provider.system());
         }
     }
 
     pub(crate) fn server(&mut self, address: impl Into<StringValue>, port: u16) {
-        if self.active.is_none() {
-            return;
+        if let Some(known) = &mut self.0 {
+            known.label(names::SERVER_ADDRESS, address.into());
+            known.label(names::SERVER_PORT, i64::from(port));
         }
-        self.label(names::SERVER_ADDRESS, address.into());
-        self.label(names::SERVER_PORT, i64::from(port));
     }
 
     pub(crate) fn set(&mut self, key: impl Into<Key>, value: impl Into<Value>) {
-        if self.active.is_some() {
-            self.attributes.push(KeyValue::new(key, value));
+        if let Some(known) = &mut self.0 {
+            known.attributes.push(KeyValue::new(key, value));
         }
     }
 
@@ -100,8 +105,8 @@ impl Draft {
 
     /// A double in v1.36, an integer since.
     pub(crate) fn top_k(&mut self, k: u64) {
-        let Some(active) = &self.active else { return };
-        match active.conventions.latest() {
+        let Some(known) = &self.0 else { return };
+        match known.active.conventions.latest() {
             true => self.count(names::REQUEST_TOP_K, k),
             false => self.set(names::REQUEST_TOP_K, k as f64),
         }
@@ -114,8 +119,8 @@ impl Draft {
         older: &'static str,
         value: StringValue,
     ) {
-        let Some(active) = &self.active else { return };
-        let naming = active.conventions;
+        let Some(known) = &self.0 else { return };
+        let naming = known.active.conventions;
         if naming.older() {
             self.set(older, value.clone());
         }
@@ -130,82 +135,79 @@ impl Draft {
         key: &'static str,
         value: impl FnOnce() -> T,
     ) {
-        if self.active.as_ref().is_some_and(|active| active.content) {
+        if self.0.as_ref().is_some_and(|known| known.active.content) {
             self.set(key, value().into());
         }
     }
 
     /// An attribute that is a label of the metrics as well.
     pub(crate) fn label(&mut self, key: &'static str, value: impl Into<Value>) {
-        let label = KeyValue::new(key, value);
-        if self.is_measured() {
-            self.labels.push(label.clone());
+        if let Some(known) = &mut self.0 {
+            known.label(key, value);
         }
-        self.attributes.push(label);
     }
 
     /// A label of the metrics that is an attribute already, or none.
     pub(crate) fn label_only(&mut self, key: &'static str, value: impl Into<Value>) {
-        if self.is_measured() {
-            self.labels.push(KeyValue::new(key, value));
+        if let Some(known) = self.0.as_mut().filter(|known| known.is_measured()) {
+            known.labels.push(KeyValue::new(key, value));
         }
-    }
-
-    fn is_measured(&self) -> bool {
-        let active = self.active.as_ref();
-        active.is_some_and(|active| active.metrics.listened())
     }
 
     /// An attribute that the latest conventions have for remote operations only.
     pub(crate) fn set_if_remote(&mut self, key: &'static str, value: StringValue) {
-        let Some(active) = &self.active else { return };
-        if active.conventions.older() || !self.is_internal() {
+        let Some(known) = &self.0 else { return };
+        if known.active.conventions.older() || known.kind != SpanKind::Internal {
             self.set(key, value);
         }
     }
 
     pub(crate) fn is_internal(&self) -> bool {
-        self.kind == Some(SpanKind::Internal)
+        self.0
+            .as_ref()
+            .is_some_and(|known| known.kind == SpanKind::Internal)
     }
 
     pub(crate) fn is_on(&self) -> bool {
-        self.active.is_some()
+        self.0.is_some()
     }
 
     /// The subject, where metrics or an agent need it.
     pub(crate) fn subject_value(&self) -> Option<&StringValue> {
-        self.subject.as_ref()
+        self.0.as_ref()?.subject.as_ref()
     }
 
     pub(crate) fn under(&mut self, parent: &Context) {
-        if self.active.is_some() {
-            self.parent = Some(parent.clone());
+        if let Some(known) = &mut self.0 {
+            known.parent = Some(parent.clone());
         }
     }
 
     pub(crate) fn parent(&self) -> Context {
-        self.parent.clone().unwrap_or_else(Context::current)
+        let given = self.0.as_ref().and_then(|known| known.parent.clone());
+        given.unwrap_or_else(Context::current)
     }
 
     /// The name of the span.
     pub(crate) fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or(self.operation)
+        self.0.as_ref().map_or("", |known| known.name())
     }
 
-    pub(crate) fn start(mut self) -> Option<Begun> {
-        let active = self.active.take()?;
-        let name = match self.name.take() {
+    pub(crate) fn start(self) -> Option<Begun> {
+        let mut known = *self.0?;
+        let name = match known.name.take() {
             Some(name) => Cow::Owned(name),
-            None => Cow::Borrowed(self.operation),
+            None => Cow::Borrowed(known.operation),
         };
-        let parent = self.parent.take().unwrap_or_else(Context::current);
-        self.attributes.extend(attribution::attributes(&parent));
+        let parent = known.parent.take().unwrap_or_else(Context::current);
+        known.attributes.extend(attribution::attributes(&parent));
         let builder = SpanBuilder {
-            span_kind: self.kind,
-            attributes: Some(self.attributes),
+            span_kind: Some(known.kind),
+            attributes: Some(known.attributes),
             ..SpanBuilder::from_name(name)
         };
-        let span = active
+        let span = known
+            .active
             .tracer
             .build_with_context(builder, &attribution::marked(&parent));
         let context = parent.with_span(span);
@@ -213,9 +215,27 @@ impl Draft {
             recording: context.span().is_recording(),
             context,
             at: Instant::now(),
-            labels: self.labels,
-            active,
+            labels: known.labels,
+            active: known.active,
         })
+    }
+}
+
+impl Known {
+    fn label(&mut self, key: &'static str, value: impl Into<Value>) {
+        let label = KeyValue::new(key, value);
+        if self.is_measured() {
+            self.labels.push(label.clone());
+        }
+        self.attributes.push(label);
+    }
+
+    fn is_measured(&self) -> bool {
+        self.active.metrics.listened()
+    }
+
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.operation)
     }
 }
 

@@ -55,11 +55,14 @@ impl Exchange {
             RequestBody::Unread => true,
         };
         let call = self.call(&mut facts);
+        let lacks_usage_option = wants_usage_option(&self.endpoint, &facts);
+        facts.clear();
         let mut started = Started {
             api: self.endpoint.api,
-            lacks_usage_option: wants_usage_option(&self.endpoint, &facts),
+            lacks_usage_option,
             genai: self.genai,
             call,
+            facts,
         };
         if unread {
             started.genai.count_unread("request");
@@ -181,6 +184,8 @@ pub(super) struct Started {
     genai: GenAi,
     api: Api,
     pub(super) call: CallSpan,
+    /// Empty: room for those of the response.
+    facts: Facts,
     #[cfg_attr(
         not(any(feature = "reqwest", feature = "tower")),
         expect(dead_code, reason = "only these may change a request")
@@ -197,7 +202,7 @@ impl Started {
 
     /// The head of the response is here; its body will pass through the watcher.
     pub(super) fn respond(self, status: StatusCode, headers: &HeaderMap) -> Watch {
-        let mut facts = Facts::default();
+        let mut facts = self.facts;
         if self.api == Api::Invoke {
             for (name, slot) in INVOKE_HEADERS {
                 if let Some(count) = headers.get(name).and_then(|value| value.to_str().ok()) {

@@ -131,6 +131,12 @@ impl Default for Facts {
 }
 
 impl Facts {
+    /// Forgets all; the memory stays.
+    pub(super) fn clear(&mut self) {
+        self.known = 0;
+        self.found.clear();
+    }
+
     pub(super) fn text(&mut self, slot: Slot, text: &str) {
         if text.is_empty() {
             return;
