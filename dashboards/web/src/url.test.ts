@@ -68,6 +68,20 @@ describe('url', () => {
     expect(format({ ...shared(view), page: 'traces' })).toBe('/traces?range=7d&model=a&tz=UTC&compare=none')
   })
 
+  it('comes back from the login to a page of this place alone', () => {
+    const to = (address: string) => parse('/login', `?${new URLSearchParams({ to: address })}`).to
+    expect(to('/models?range=7d')).toBe('/models?range=7d')
+    for (const away of [
+      'https://evil.example',
+      '//evil.example',
+      '/\\evil.example',
+      '/\t/evil.example',
+      'evil',
+      '',
+    ])
+      expect(to(away), away).toBe('/')
+  })
+
   it('asks the API for half-open instants', () => {
     const query = apiQuery({ from: 0, to: 1500 }, 'UTC', [{ key: 'user', not: true, value: 'a b' }])
     expect(query.get('from')).toBe('1970-01-01T00:00:00Z')

@@ -213,7 +213,8 @@ function parseFilters(query: URLSearchParams, prefix = ''): Filter[] {
 
 /** An address of this place, never of another one. */
 function placeHere(address: string | null): string {
-  return address && /^\/(?![/\\])/.test(address) ? address : '/'
+  // Browsers leave out tabs and line ends: with them it could begin with two slashes after all.
+  return address && /^\/(?![/\\])\S*$/.test(address) ? address : '/'
 }
 
 /** Reads an address; what it does not understand falls back to the default. */
