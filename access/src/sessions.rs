@@ -85,7 +85,14 @@ impl Sessions {
     /// # Errors
     /// When the database cannot be read, and the session is not remembered.
     pub(crate) async fn find(&self, hash: &[u8; 32]) -> Result<Option<Arc<Session>>, StoreError> {
-        let now_us = now_us();
+        self.find_at(hash, now_us()).await
+    }
+
+    async fn find_at(
+        &self,
+        hash: &[u8; 32],
+        now_us: i64,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
         let remembered = self.lock().get(hash).map(|known| {
             let is_fresh = known.checked.elapsed() < REMEMBERED;
             (Arc::clone(&known.session), is_fresh)
@@ -190,5 +197,120 @@ impl Sessions {
     #[must_use]
     pub fn logged_out(&self) -> HeaderValue {
         self.cookie.clear()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use costflame_store::{Method, Options, Role};
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    struct House {
+        _folder: tempfile::TempDir,
+        store: Store,
+        url: String,
+    }
+
+    impl House {
+        async fn build() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let url = format!("sqlite://{}/c.db", folder.path().display());
+            let store = Store::connect(&url, &Options::default()).await;
+            Self {
+                _folder: folder,
+                store: store.expect("opens"),
+                url,
+            }
+        }
+
+        /// Sessions as another server has them: nothing is remembered.
+        async fn server(&self) -> Arc<Sessions> {
+            let store = Store::connect(&self.url, &Options::default()).await;
+            Self::sessions(store.expect("opens"))
+        }
+
+        fn sessions(store: Store) -> Arc<Sessions> {
+            let times = SessionTimes {
+                idle: Duration::from_secs(24 * 3_600),
+                lifetime: Duration::from_secs(7 * 24 * 3_600),
+            };
+            Sessions::new(store, times, false)
+        }
+    }
+
+    /// Begins a session; its hash and when.
+    async fn begin(sessions: &Sessions) -> ([u8; 32], i64) {
+        let who = Session {
+            hash: [0; 32],
+            id: String::new(),
+            user: "alice".to_owned(),
+            method: Method::OpenId,
+            role: Role::Viewer,
+            project: None,
+            peer: "127.0.0.1".to_owned(),
+            created_us: 0,
+            used_us: 0,
+            ends_us: 0,
+        };
+        let act = Act {
+            at_us: now_us(),
+            actor: "openid alice".to_owned(),
+            peer: String::new(),
+            project: None,
+            act: "login",
+            target: String::new(),
+        };
+        let cookie = sessions.begin(who, &HeaderMap::new(), &act).await;
+        let cookie = cookie.expect("it begins");
+        let text = cookie.to_str().expect("ASCII");
+        let shown = HeaderValue::from_str(text.split(';').next().expect("a pair"));
+        let headers = HeaderMap::from_iter([(http::header::COOKIE, shown.expect("a value"))]);
+        (sessions.shown(&headers).expect("a session"), now_us())
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_not_used_ends() {
+        let house = House::build().await;
+        let sessions = House::sessions(house.store.clone());
+        let (hash, begun) = begin(&sessions).await;
+        let goes_on = async |sessions: &Sessions, at| {
+            let found = sessions.find_at(&hash, begun + at).await;
+            found.expect("readable").is_some()
+        };
+        assert!(goes_on(&sessions, 0).await);
+        assert!(!goes_on(&sessions, 24 * HOUR).await, "remembered");
+        assert!(!goes_on(&*house.server().await, 24 * HOUR).await, "read");
+        assert!(goes_on(&*house.server().await, 24 * HOUR - 1_000_000).await);
+
+        // That was a use: each gives it another idle time, on every server, and none more than its lifetime.
+        let mut at = 24 * HOUR - 1_000_000;
+        for _ in 0..6 {
+            at += 23 * HOUR;
+            assert!(goes_on(&*house.server().await, at).await, "{at}");
+        }
+        assert!(at < 7 * 24 * HOUR && at + 23 * HOUR > 7 * 24 * HOUR);
+        assert!(!goes_on(&*house.server().await, 7 * 24 * HOUR).await);
+        assert!(!goes_on(&sessions, at + 24 * HOUR).await);
+    }
+
+    #[tokio::test]
+    async fn use_is_noted_now_and_then() {
+        let house = House::build().await;
+        let sessions = House::sessions(house.store.clone());
+        let (hash, begun) = begin(&sessions).await;
+        let used = async || {
+            let session = house.store.session(&hash, begun).await.expect("readable");
+            session.expect("it goes on").used_us
+        };
+        let first = used().await;
+        for (later, noted) in [(HOUR, false), (2 * HOUR, true)] {
+            let server = house.server().await;
+            let found = server.find_at(&hash, begun + later).await;
+            assert!(found.expect("readable").is_some());
+            assert_eq!(used().await > first, noted, "{later}");
+        }
     }
 }
