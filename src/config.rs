@@ -104,6 +104,11 @@ pub(crate) struct ServeConfig {
     #[arg(long, env = "COSTFLAME_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     pub(crate) public_url: Option<String>,
 
+    /// Other names by which the pages and the API are asked, with spaces between them, where nobody is asked who they are: any other name may
+    /// be one that a site has pointed here
+    #[arg(long, env = "COSTFLAME_ALLOWED_HOSTS", value_name = "NAMES")]
+    pub(crate) allowed_hosts: Option<String>,
+
     /// Proxies in front that append to `x-forwarded-for`: the address that limits and the audit log go by is so many from its end
     #[arg(
         long,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use costflame_access::{Gate, Keyring, Login, SessionTimes, Sessions};
+use axum::http::Uri;
+use costflame_access::{Gate, Hosts, Keyring, Login, SessionTimes, Sessions};
 use costflame_dashboards::Front;
 use costflame_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,8 @@ pub(crate) struct Doors {
     /// Absent where nobody is asked who they are.
     pub(crate) login: Option<Arc<Login>>,
     pub(crate) front: Front,
+    /// Where browsers and programs find the pages and the API.
+    pub(crate) hosts: Hosts,
 }
 
 impl Doors {
@@ -29,11 +32,13 @@ impl Doors {
             hops: config.proxy_hops,
             origin: config.public_url.as_ref().map(|url| url.as_str().into()),
         };
+        let hosts = hosts(config);
         if !config.auth_required {
             return Ok(Self {
                 gate: Gate::open(),
                 login: None,
                 front,
+                hosts,
             });
         }
         let keyring = Keyring::open(store.clone()).await?;
@@ -51,6 +56,28 @@ impl Doors {
             gate,
             login: Some(login),
             front,
+            hosts,
         })
     }
+}
+
+/// By which names the pages and the API may be asked. Where it is asked who it is, by any: a page of another site finds neither session
+/// nor key. Otherwise on loopback by the known ones, and elsewhere, where containers have names, as soon as one is known.
+fn hosts(config: &ServeConfig) -> Hosts {
+    let public = config.public_url.as_deref().and_then(host_of);
+    let others = config
+        .allowed_hosts
+        .iter()
+        .flat_map(|names| names.split_whitespace());
+    let names: Vec<String> = others.map(str::to_owned).chain(public).collect();
+    let is_here = config.http_addr.ip().is_loopback() && !config.behind_proxy;
+    if config.auth_required || (!is_here && names.is_empty()) {
+        return Hosts::any();
+    }
+    Hosts::only(names, !is_here)
+}
+
+fn host_of(url: &str) -> Option<String> {
+    let url: Uri = url.parse().ok()?;
+    url.host().map(str::to_owned)
 }

@@ -49,7 +49,12 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     };
     let prices = LivePrices::start(Arc::clone(&store), settings).await?;
     let ended = CancellationToken::new();
-    let Doors { gate, login, front } = Doors::open(config, &store, &ended).await?;
+    let Doors {
+        gate,
+        login,
+        front,
+        hosts,
+    } = Doors::open(config, &store, &ended).await?;
     let projects = store.projects().await?;
     let listeners = [grpc.local_addr()?, http.local_addr()?];
     let destinations = destinations(config, &projects, &listeners)?;
@@ -119,6 +124,7 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         registry,
         gate,
     }));
+    let pages = costflame_dashboards::only_at(pages, hosts);
     let answering = tokio::spawn({
         let port = Port {
             name: "http",

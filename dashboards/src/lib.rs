@@ -16,6 +16,7 @@ use axum::{
     Router,
     http::{HeaderName, HeaderValue, header},
 };
+use costflame_access::Hosts;
 use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
 
 pub use api::{
@@ -57,4 +58,9 @@ pub fn router(state: ApiState) -> Router {
         ));
     }
     router.layer(CompressionLayer::new())
+}
+
+/// The same, for what is addressed to one of `hosts` alone: a site may point a name of its own here.
+pub fn only_at(router: Router, hosts: Hosts) -> Router {
+    api::only_at(router, hosts)
 }

@@ -2,6 +2,7 @@
 
 mod crossing;
 mod document;
+mod hosts;
 mod login;
 mod roles;
 #[path = "../support/mod.rs"]

@@ -8,7 +8,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use costflame_access::{Denied, Pass, now_us, origin, peer};
+use costflame_access::{Denied, Hosts, Pass, now_us, origin, peer};
 use costflame_store::{Act, Role};
 
 use super::{error::ApiError, state::ApiState};
@@ -26,6 +26,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         parts.extensions.get().copied().ok_or(ApiError::Internal)
     }
+}
+
+/// Refuses what is addressed to a name that is not ours.
+pub(crate) async fn only_ours(
+    State(hosts): State<Hosts>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if !hosts.admit(request.uri(), request.headers()) {
+        return Err(ApiError::Misdirected);
+    }
+    Ok(next.run(request).await)
 }
 
 /// Finds out who is at the other end.

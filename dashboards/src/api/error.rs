@@ -38,6 +38,11 @@ pub enum ApiError {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
+    /// It was addressed to a name that is not ours: perhaps the script of another site sent it.
+    #[error(
+        "costflame is not known by this name here. Ask it at localhost or an IP address, or set public_url or allowed_hosts."
+    )]
+    Misdirected,
     /// This path has no such method.
     #[error("This method is not answered here.")]
     Method,
@@ -71,6 +76,7 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -86,6 +92,7 @@ impl ApiError {
             Self::Conflict(_) => "conflict",
             Self::BadRequest(_) => "bad_request",
             Self::NotFound(_) => "not_found",
+            Self::Misdirected => "misdirected",
             Self::Method => "method_not_allowed",
             Self::Unavailable(_) => "unavailable",
             Self::Internal => "internal",
@@ -143,7 +150,7 @@ pub struct ErrorBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorDetail {
     /// Stable, for programs: `bad_request`, `unauthenticated`, `wrong_login`, `forbidden`, `not_found`,
-    /// `method_not_allowed`, `conflict`, `too_many_requests`, `unavailable`, `internal`.
+    /// `method_not_allowed`, `conflict`, `misdirected`, `too_many_requests`, `unavailable`, `internal`.
     pub code: &'static str,
     /// One sentence, for people.
     pub message: String,

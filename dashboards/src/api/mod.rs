@@ -30,6 +30,7 @@ mod why;
 mod words;
 
 use axum::{Router, middleware};
+use costflame_access::Hosts;
 use costflame_store::Role;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -52,6 +53,11 @@ pub(crate) fn router(state: ApiState) -> Router {
         .merge(open)
         .layer(body::limit())
         .layer(middleware::from_fn_with_state(state, door::look))
+}
+
+/// Answers only what is addressed to `hosts`.
+pub(crate) fn only_at(router: Router, hosts: Hosts) -> Router {
+    router.layer(middleware::from_fn_with_state(hosts, door::only_ours))
 }
 
 /// The rest of `/api`.
