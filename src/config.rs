@@ -19,6 +19,8 @@ use costflame_collector::{forward::ForwardTable, listen::TlsFiles, size::parse_s
 use costflame_pricing::CountedCost;
 use costflame_store::FEWEST_CALL_DAYS;
 
+use crate::oidc::OidcConfig;
+
 /// The file that is read when it exists in the working directory.
 const DEFAULT_FILE: &str = "costflame.toml";
 
@@ -108,6 +110,9 @@ pub(crate) struct ServeConfig {
     /// be one that a site has pointed here
     #[arg(long, env = "COSTFLAME_ALLOWED_HOSTS", value_name = "NAMES")]
     pub(crate) allowed_hosts: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) oidc: OidcConfig,
 
     /// Proxies in front that append to `x-forwarded-for`: the address that limits and the audit log go by is so many from its end
     #[arg(
@@ -350,6 +355,7 @@ impl ServeConfig {
         if self.session_idle.is_zero() || self.session_lifetime < self.session_idle {
             bail!("session_idle must be more than nothing and at most session_lifetime");
         }
+        self.oidc.validate(self)?;
         if self.proxy_hops > 0 && !self.behind_proxy {
             bail!("proxy_hops is for behind_proxy: without a proxy anybody writes x-forwarded-for");
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use axum::http::Uri;
-use costflame_access::{Gate, Hosts, Keyring, Login, SessionTimes, Sessions};
+use costflame_access::{Gate, Hosts, Keyring, Login, OpenId, SessionTimes, Sessions};
 use costflame_dashboards::Front;
 use costflame_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,8 @@ pub(crate) struct Doors {
     pub(crate) gate: Gate,
     /// Absent where nobody is asked who they are.
     pub(crate) login: Option<Arc<Login>>,
+    /// Absent without a provider.
+    pub(crate) openid: Option<Arc<OpenId>>,
     pub(crate) front: Front,
     /// Where browsers and programs find the pages and the API.
     pub(crate) hosts: Hosts,
@@ -37,6 +39,7 @@ impl Doors {
             return Ok(Self {
                 gate: Gate::open(),
                 login: None,
+                openid: None,
                 front,
                 hosts,
             });
@@ -55,6 +58,7 @@ impl Doors {
         Ok(Self {
             gate,
             login: Some(login),
+            openid: config.oidc.provider(config, store).await?,
             front,
             hosts,
         })

@@ -11,6 +11,7 @@ mod https;
 mod import;
 mod key;
 mod log;
+mod oidc;
 mod outbox;
 mod prices;
 mod project;

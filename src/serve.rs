@@ -52,6 +52,7 @@ async fn serve(config: &ServeConfig) -> Result<()> {
     let Doors {
         gate,
         login,
+        openid,
         front,
         hosts,
     } = Doors::open(config, &store, &ended).await?;
@@ -114,6 +115,10 @@ async fn serve(config: &ServeConfig) -> Result<()> {
         .until(ended.clone());
     let state = match login {
         Some(login) => state.with_login(login),
+        None => state,
+    };
+    let state = match openid {
+        Some(openid) => state.with_openid(openid),
         None => state,
     };
     let pages = costflame_dashboards::router(state);

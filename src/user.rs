@@ -77,7 +77,7 @@ struct Rights {
 
 /// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum RoleName {
+pub(crate) enum RoleName {
     /// Reading
     Viewer,
     /// Keeping views for others, too

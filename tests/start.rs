@@ -170,6 +170,54 @@ fn an_address_that_others_reach_is_refused_unless_something_in_front_guards_it()
 }
 
 #[test]
+fn a_provider_needs_what_belongs_to_it_and_its_secret_is_not_shown() {
+    let folder = folder();
+    let with = |more: &[&str]| {
+        let err = serve_fails(folder.path(), &[&FREE[..], more].concat());
+        assert!(!err.contains("top secret"), "{err}");
+        err
+    };
+    let file = folder.path().join("costflame.toml");
+    std::fs::write(&file, "oidc_client_secret = \"top secret\"\n").expect("writable");
+    let all = [
+        "--auth-required",
+        "--public-url=https://c.example",
+        "--oidc-client-id=c",
+        "--oidc-roles=ops=admin",
+        "--oidc-issuer=https://id.example",
+    ];
+    for (place, missing) in [
+        "auth_required",
+        "public_url",
+        "oidc_client_id",
+        "oidc_roles",
+        "oidc_issuer",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut args = all.to_vec();
+        args.remove(place);
+        let err = with(&args);
+        assert!(err.contains(&format!("needs {missing}")), "{err}");
+    }
+    for (mistake, named) in [
+        ("--oidc-issuer=http://id.example", "expected https://"),
+        ("--oidc-roles=ops=root", "`root` is no role"),
+        ("--oidc-client-secret-file=nowhere", "which one"),
+    ] {
+        let key = mistake.split_once('=').map_or(mistake, |(key, _)| key);
+        let mut args = all.to_vec();
+        args.retain(|arg| !arg.starts_with(key));
+        args.push(mistake);
+        assert!(with(&args).contains(named), "{mistake}");
+    }
+    let (code, out, err) = output(costflame(folder.path()).args(["serve", "--help"]));
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("--oidc-client-secret") && !out.contains("top secret"));
+}
+
+#[test]
 fn with_tls_and_keys_others_may_reach_it() {
     let folder = folder();
     let with = |place: usize, more: &[&str]| {

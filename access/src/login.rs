@@ -14,6 +14,7 @@ use crate::{
     clock::now_us,
     failures::{Failure, Failures},
     limit::Limit,
+    openid::OpenIdError,
     password::{Busy, Passwords, WeakPassword},
     peer::subscriber,
 };
@@ -115,6 +116,7 @@ impl Login {
         };
         let who = Known {
             name: user.name.clone(),
+            in_full: user.name.clone(),
             method: Method::Password,
             role: user.role,
             project: user.project,
@@ -147,7 +149,7 @@ impl Login {
             peer: session.peer.clone(),
             project: session.project,
             act: "login",
-            target: session.user.clone(),
+            target: who.in_full,
         };
         self.sessions.begin(session, headers, &act).await
     }
@@ -197,6 +199,26 @@ impl Login {
         self.subscribers.take(subscriber(peer))
     }
 
+    /// Writes down that somebody came from a provider in vain. It knows who they are, if it is only that they may not come in.
+    pub(crate) async fn note_openid(&self, error: &OpenIdError, peer: IpAddr) {
+        let (why, user) = match error {
+            OpenIdError::Unreachable => ("the OpenID provider does not answer", None),
+            OpenIdError::NotBegun => ("an OpenID login that was not begun here", None),
+            OpenIdError::Refused => ("refused by the OpenID provider", None),
+            OpenIdError::Untrusted => ("an OpenID answer that cannot be trusted", None),
+            OpenIdError::NoGrant(name) => ("no role is granted", Some(name.clone())),
+            OpenIdError::TooMany(_) => ("too many attempts", None),
+            OpenIdError::Store(_) => ("the database does not answer", None),
+        };
+        let failure = Failure {
+            user,
+            project: None,
+            peer: Some(peer),
+            why,
+        };
+        self.failures.note(failure).await;
+    }
+
     /// Takes one of the attempts of a name and of a subscriber.
     async fn may_try(&self, name: &str, peer: IpAddr) -> Result<(), LoginError> {
         let by_peer = self.may_come(peer);
@@ -217,6 +239,8 @@ impl Login {
 /// Somebody who has proved who they are.
 pub(crate) struct Known {
     pub(crate) name: String,
+    /// For the audit log.
+    pub(crate) in_full: String,
     pub(crate) method: Method,
     pub(crate) role: Role,
     pub(crate) project: Option<i32>,

@@ -4,6 +4,7 @@ mod crossing;
 mod document;
 mod hosts;
 mod login;
+mod openid;
 mod roles;
 #[path = "../support/mod.rs"]
 mod support;

@@ -7,6 +7,7 @@
 
 pub(crate) mod api;
 pub(crate) mod clients;
+pub(crate) mod provider;
 
 use std::{
     io::{BufRead, BufReader, Read},

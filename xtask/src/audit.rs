@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Folders with a lock file of npm.
-const NPM: [&str; 2] = ["dashboards/web", "examples/vercel-ai-sdk"];
+const NPM: [&str; 3] = ["dashboards/web", "examples/vercel-ai-sdk", "tests/openid"];
 
 /// What could not be looked up, because nobody answered. Not the same as nothing found.
 #[must_use]

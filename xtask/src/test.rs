@@ -45,10 +45,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     run::run(&mut linting_cargo(&["build", "--all-targets"]))?;
     features::pairs()?;
-    npm(
-        "examples/vercel-ai-sdk",
-        &["ci", "--no-audit", "--no-fund", "--prefer-offline"],
-    )?;
+    for folder in ["examples/vercel-ai-sdk", "tests/openid"] {
+        npm(
+            folder,
+            &["ci", "--no-audit", "--no-fund", "--prefer-offline"],
+        )?;
+    }
     let mut tests = linting_cargo(&["test"]);
     tests
         .env("TEST_PYTHON", python.join("bin/python"))

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use costflame_access::{Gate, Login, Pass};
+use costflame_access::{Gate, Login, OpenId, Pass};
 use costflame_pricing::Catalog;
 use costflame_store::{Store, query::Snapshot};
 use jiff::Timestamp;
@@ -37,6 +37,8 @@ pub struct ApiState {
     pub(super) gate: Gate,
     /// Absent where nobody is asked who they are.
     pub(super) login: Option<Arc<Login>>,
+    /// Absent without a provider.
+    pub(super) openid: Option<Arc<OpenId>>,
     pub(super) front: Front,
     pub(super) started: Arc<Instant>,
     /// Places for those who follow what settles.
@@ -55,6 +57,7 @@ impl ApiState {
             catalog: Arc::new(Catalog::embedded),
             gate: Gate::open(),
             login: None,
+            openid: None,
             front: Front::default(),
             started: Arc::new(Instant::now()),
             feeds: Arc::new(Semaphore::new(MAX_FEEDS)),
@@ -79,6 +82,13 @@ impl ApiState {
     pub fn with_login(self, login: Arc<Login>) -> Self {
         let login = Some(login);
         Self { login, ..self }
+    }
+
+    /// The same for those who log in at a provider, too.
+    #[must_use]
+    pub fn with_openid(self, openid: Arc<OpenId>) -> Self {
+        let openid = Some(openid);
+        Self { openid, ..self }
     }
 
     /// The same behind other servers.

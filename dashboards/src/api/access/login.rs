@@ -27,6 +27,9 @@ pub(super) struct LoginMethods {
     required: bool,
     /// With a name and a password.
     password: bool,
+    /// At an OpenID provider that people call by this name, by way of `/login/openid`; null without one.
+    #[schema(required)]
+    openid: Option<String>,
 }
 
 /// Who wants to log in.
@@ -44,6 +47,7 @@ pub(super) async fn methods(State(api): State<ApiState>) -> Json<LoginMethods> {
     Json(LoginMethods {
         required: api.gate.is_locked(),
         password: api.login.is_some(),
+        openid: api.openid.as_ref().map(|openid| openid.name().to_owned()),
     })
 }
 

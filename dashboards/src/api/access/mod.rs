@@ -5,6 +5,7 @@
 mod audit;
 mod keys;
 mod login;
+mod openid;
 mod projects;
 mod session;
 mod sessions;
@@ -24,6 +25,8 @@ pub(super) fn open() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(login::methods, login::login))
         .routes(routes!(login::logout))
+        .routes(routes!(openid::depart))
+        .routes(routes!(openid::arrive))
 }
 
 /// For everybody who was let in.

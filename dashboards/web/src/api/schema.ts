@@ -247,6 +247,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/login/openid": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sends the browser to the provider. */
+        get: operations["depart"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/login/openid/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Takes the browser that comes back from the provider: begins a session, whatever it showed before. */
+        get: operations["arrive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/logout": {
         parameters: {
             query?: never;
@@ -937,7 +971,7 @@ export interface components {
         ErrorDetail: {
             /**
              * @description Stable, for programs: `bad_request`, `unauthenticated`, `wrong_login`, `forbidden`, `not_found`,
-             *     `method_not_allowed`, `conflict`, `too_many_requests`, `unavailable`, `internal`.
+             *     `method_not_allowed`, `conflict`, `misdirected`, `too_many_requests`, `unavailable`, `internal`.
              */
             code: string;
             /** @description The query parameter at fault, if one is. */
@@ -1155,6 +1189,8 @@ export interface components {
         LoginMethod: "password" | "openid" | "key";
         /** @description How one may log in. */
         LoginMethods: {
+            /** @description At an OpenID provider that people call by this name, by way of `/login/openid`; null without one. */
+            openid: string | null;
             /** @description With a name and a password. */
             password: boolean;
             /** @description False: nobody is asked who they are. */
@@ -3054,6 +3090,70 @@ export interface operations {
         responses: {
             /** @description Logged in. */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    depart: {
+        parameters: {
+            query?: {
+                /** @description The page that the browser comes back for, from its first slash. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider, or to the login page, which says what went wrong. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    arrive: {
+        parameters: {
+            query?: {
+                /** @description What binds it to the browser. */
+                state?: string;
+                /** @description What is worth a login. */
+                code?: string;
+                /** @description The provider. */
+                iss?: string;
+                /** @description Why there is no code. */
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page that was wanted, or to the login page, which says what went wrong. */
+            303: {
                 headers: {
                     [name: string]: unknown;
                 };

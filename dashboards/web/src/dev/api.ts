@@ -65,7 +65,7 @@ export function answer(path: string, context: Context): unknown {
     case '/health':
       return health(context)
     case '/login':
-      return { required: false, password: false } satisfies LoginMethods
+      return { required: false, password: false, openid: null } satisfies LoginMethods
     case '/session':
       return SESSION
     case '/views':
