@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use support::{Addresses, Server, costflame};
+use support::{Addresses, Server, costflame, provider::Provider};
 
 const RECORDED: [&str; 4] = [
     "otel-genai-two-services",
@@ -71,8 +71,8 @@ async fn pending(server: &Server) -> u64 {
     summary["pending"]["traces"].as_u64().expect("a number")
 }
 
-/// A server that asks who it is, with an admin and a viewer.
-fn asking(folder: &Path) -> Server {
+/// A server that asks who it is, with an admin and a viewer, and a provider of more people on another site.
+fn asking(folder: &Path) -> (Server, Provider) {
     let database = "sqlite://login.db";
     for (name, role, place) in [
         ("root", "admin", "--all-projects"),
@@ -89,11 +89,28 @@ fn asking(folder: &Path) -> Server {
         drop(stdin);
         assert!(child.wait().expect("ends").success());
     }
-    // The specs log in more often than people do.
-    let flags = ["--auth-required", "--login-limit", "1000"];
-    Server::start_with(folder, database, &Addresses::free(), &flags)
+    let at = Addresses::free();
+    let public = format!("http://{}", at.api);
+    let provider = Provider::start("localhost", &public);
+    let flags = [
+        "--auth-required",
+        // The specs log in more often than people do.
+        "--login-limit=1000",
+        "--public-url",
+        &public,
+        "--oidc-issuer",
+        &provider.issuer,
+        "--oidc-name=the House",
+        "--oidc-client-id=costflame",
+        "--oidc-client-secret=the client secret",
+        "--oidc-scopes=profile groups",
+        "--oidc-roles=search-team=viewer@default",
+    ];
+    let server = Server::start_with(folder, database, &at, &flags);
+    (server, provider)
 }
 
+/// `BROWSER_SPECS=login` tries only the specs with such names.
 #[tokio::test]
 async fn the_pages_show_what_the_api_says() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -123,9 +140,11 @@ async fn the_pages_show_what_the_api_says() {
     while pending(&server).await > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    let asking = asking(folder.path());
+    let (asking, _provider) = asking(folder.path());
+    let specs = std::env::var("BROWSER_SPECS").unwrap_or_default();
     let browsed = Command::new("npx")
         .args(["playwright", "test"])
+        .args(specs.split_whitespace())
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards/web"))
         .env("COSTFLAME_URL", &server.api)
         .env("COSTFLAME_LOGIN_URL", &asking.api)

@@ -1,5 +1,6 @@
 // Logging in, and what an admin does on the page Access. Needs a server that asks who it is, with the users `root` (admin of all
-// projects) and `viewer` (of `default`), whose passwords are "NAME's password".
+// projects) and `viewer` (of `default`), whose passwords are "NAME's password", and with the provider of tests/openid, of which `bob` is
+// a viewer, and `mallory` nobody.
 
 import type { Page } from '@playwright/test'
 
@@ -43,10 +44,41 @@ test('leads to the login and back, and out again', async ({ page, context }) => 
   await expect(page).toHaveURL(/\/login\?to=/)
 })
 
-test('a link to the login leads nowhere else', async ({ page }) => {
-  await page.goto('/login?to=https://evil.example/')
+for (const elsewhere of ['https://evil.example/', '/%09/evil.example/'])
+  test(`a link to the login leads nowhere else: ${elsewhere}`, async ({ page }) => {
+    await page.goto(`/login?to=${elsewhere}`)
+    await logIn(page, 'viewer')
+    await expect(page).toHaveURL(`${url}/`)
+  })
+
+/** Logs in at the provider, whose pages want a font from elsewhere. */
+async function continueAs(page: Page, name: string) {
+  await page.route('https://fonts.googleapis.com/**', (route) => route.fulfill({ contentType: 'text/css' }))
+  await page.getByRole('link', { name: 'Continue with the House' }).click()
+  await page.getByPlaceholder('Enter any login').fill(name)
+  await page.getByPlaceholder('and password').fill('x')
+  await page.getByRole('button', { name: 'Sign-in' }).click()
+  await page.getByRole('button', { name: 'Continue' }).click()
+}
+
+test('people of the provider come back to the page they wanted', async ({ page, context }) => {
+  await page.goto('/models?range=7d')
+  await continueAs(page, 'bob')
+  await expect(page).toHaveURL(`${url}/models?range=7d`)
+  await expect(account(page, 'Bob')).toBeVisible()
+  const cookies = await context.cookies(url)
+  expect(cookies.map((cookie) => cookie.name)).toEqual(['costflame'])
+  await page.reload()
+  await expect(account(page, 'Bob')).toBeVisible()
+})
+
+test('who has no role hears it, and may log in with a password', async ({ page }) => {
+  await page.goto('/models?range=7d')
+  await continueAs(page, 'mallory')
+  await expect(page.getByRole('alert')).toHaveText(/you have no role here/)
+  expect(await violations(page)).toEqual([])
   await logIn(page, 'viewer')
-  await expect(page).toHaveURL(`${url}/`)
+  await expect(page).toHaveURL(`${url}/models?range=7d`)
 })
 
 test('a viewer has no page for admins and shares no view', async ({ page }) => {
