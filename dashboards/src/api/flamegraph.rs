@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
+    compare::BaseParams,
     document::FilterParams,
     error::{ApiError, ErrorBody},
     shapes::{Amounts, Estimate, PicoAmounts, Tokens},
@@ -178,9 +179,7 @@ pub(super) struct PrunedNodes {
                                                      Goes with these two metrics."),
     ("max_nodes" = Option<usize>, Query, description = "Frames at most; the smallest are folded into \"(other)\". \
                                                         Default 5000.", minimum = 1, maximum = 50000),
-    ("base_from" = Option<String>, Query, description = "With `base_to`: the range to compare with."),
-    ("base_to" = Option<String>, Query, description = "First moment after the range to compare with."),
-    ("base.KEY" = Option<Vec<String>>, Query, description = "Replaces the filter KEY on the other side."),
+    BaseParams,
 ), responses(
     (status = 200, body = Flamegraph),
     (status = "default", body = ErrorBody),

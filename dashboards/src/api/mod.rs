@@ -5,6 +5,7 @@ mod body;
 mod breakdown;
 mod buckets;
 mod calls;
+mod compare;
 mod document;
 mod door;
 mod error;

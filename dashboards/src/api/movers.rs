@@ -1,26 +1,21 @@
 //! `/movers`: what grew and shrank most between two selections.
 
-use std::{cmp::Reverse, collections::HashMap};
-
 use axum::{Json, extract::State};
 use costflame_pricing::UsdSum;
 use costflame_store::query::{self, Breakdown, Sums, Value};
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     breakdown::required_dimension,
+    compare::{BaseParams, both_sides, side_by_side},
     document::FilterParams,
     error::{ApiError, ErrorBody},
     shapes::{FrameRef, value},
-    state::{ApiState, selection},
+    state::ApiState,
     words::{DimensionName, Dollars},
 };
-use crate::{
-    filter::{base_selection, dimension_name},
-    params::{Invalid, Params},
-};
+use crate::{filter::dimension_name, params::Params};
 
 /// Most values of either side, which are joined in memory.
 const MOST_VALUES: usize = 1_000_000;
@@ -94,9 +89,7 @@ fn growth(now: UsdSum, base: UsdSum) -> Option<f64> {
     FilterParams,
     ("by" = inline(DimensionName), Query, description = "What to sum by.", example = "path"),
     ("limit" = Option<usize>, Query, description = "Rows at most.", minimum = 1, maximum = 1000),
-    ("base_from" = Option<String>, Query, description = "With `base_to`: the range to compare with."),
-    ("base_to" = Option<String>, Query, description = "First moment after the range to compare with."),
-    ("base.KEY" = Option<Vec<String>>, Query, description = "Replaces the filter KEY on the other side."),
+    BaseParams,
 ), responses(
     (status = 200, body = Movers),
     (status = "default", body = ErrorBody),
@@ -105,28 +98,22 @@ pub(super) async fn movers(
     State(api): State<ApiState>,
     mut params: Params,
 ) -> Result<Json<Movers>, ApiError> {
-    let selection = selection(&mut params)?;
-    let base = base_selection(&mut params, &selection, Timestamp::now())?.ok_or_else(|| {
-        Invalid::new(
-            "base_from",
-            "Say what to compare with: base_from and base_to, or base.KEY.",
-        )
-    })?;
+    let (filter, base) = both_sides(&mut params)?;
     let by = required_dimension(&mut params, "by")?;
     let limit = params.number("limit", 20, (1, 1_000))?;
     params.finish()?;
 
     let mut snapshot = api.snapshot().await?;
-    let now = query::breakdown(&mut snapshot, &selection.filter, &by, MOST_VALUES).await?;
+    let now = query::breakdown(&mut snapshot, &filter, &by, MOST_VALUES).await?;
     let base = query::breakdown(&mut snapshot, &base, &by, MOST_VALUES).await?;
     drop(snapshot);
     let total = Move::new(&now.total, &base.total);
     let mut rows = joined(&now, &base);
     let more = rows.len().saturating_sub(limit);
     rows.truncate(limit);
-    let row = |(key, now_sums, base_sums): (Value, Sums, Sums)| {
-        let (text, path) = match value(&now.paths, &key) {
-            (text, Some(path)) if path.is_empty() => (text, value(&base.paths, &key).1),
+    let row = |(key, now_sums, base_sums): (&Value, Sums, Sums)| {
+        let (text, path) = match value(&now.paths, key) {
+            (text, Some(path)) if path.is_empty() => (text, value(&base.paths, key).1),
             known => known,
         };
         Mover {
@@ -144,23 +131,9 @@ pub(super) async fn movers(
 }
 
 /// Values whose cost is not the same on both sides, largest change first.
-fn joined(now: &Breakdown, base: &Breakdown) -> Vec<(Value, Sums, Sums)> {
-    let mut pairs: HashMap<&Value, (Sums, Sums)> = HashMap::new();
-    for (value, sums) in &now.rows {
-        pairs.entry(value).or_default().0 = *sums;
-    }
-    for (value, sums) in &base.rows {
-        pairs.entry(value).or_default().1 = *sums;
-    }
-    let changed = pairs
-        .into_iter()
-        .filter(|(_, (now, base))| now.cost != base.cost);
-    let mut rows: Vec<_> = changed
-        .map(|(value, (now, base))| (value.clone(), now, base))
-        .collect();
-    rows.sort_unstable_by(|a, b| {
-        let size = |row: &(Value, Sums, Sums)| Reverse((row.1.cost - row.2.cost).0.unsigned_abs());
-        (size(a), &a.0).cmp(&(size(b), &b.0))
-    });
+fn joined<'a>(now: &'a Breakdown, base: &'a Breakdown) -> Vec<(&'a Value, Sums, Sums)> {
+    let of = |side: &'a Breakdown| side.rows.iter().map(|(value, sums)| (value, *sums));
+    let mut rows = side_by_side(of(now), of(base));
+    rows.retain(|(_, now, base)| now.cost != base.cost);
     rows
 }

@@ -8,21 +8,18 @@ use costflame_profile::{
     change::{self, Cause},
 };
 use costflame_store::query::{self, Sums};
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
+    compare::{BaseParams, both_sides, side_by_side},
     document::FilterParams,
     error::{ApiError, ErrorBody},
     shapes::{Amounts, SumsBody},
-    state::{ApiState, selection},
+    state::ApiState,
     words::{CauseWord, Dollars},
 };
-use crate::{
-    filter::base_selection,
-    params::{Invalid, Params},
-};
+use crate::params::Params;
 
 /// Why a cost changed.
 #[derive(Serialize, ToSchema)]
@@ -109,12 +106,7 @@ impl From<&query::ByModel> for WhySide {
 
 /// Why the cost changed: more calls, other models, longer prompts, fewer cache hits, longer output, price. The other side
 /// is the same selection but for `base_from` with `base_to`, or `base.KEY`.
-#[utoipa::path(get, path = "/why", params(
-    FilterParams,
-    ("base_from" = Option<String>, Query, description = "With `base_to`: the range to compare with."),
-    ("base_to" = Option<String>, Query, description = "First moment after the range to compare with."),
-    ("base.KEY" = Option<Vec<String>>, Query, description = "Replaces the filter KEY on the other side."),
-), responses(
+#[utoipa::path(get, path = "/why", params(FilterParams, BaseParams), responses(
     (status = 200, body = WhyChanged),
     (status = "default", body = ErrorBody),
 ))]
@@ -122,17 +114,11 @@ pub(super) async fn why(
     State(api): State<ApiState>,
     mut params: Params,
 ) -> Result<Json<WhyChanged>, ApiError> {
-    let selection = selection(&mut params)?;
-    let base = base_selection(&mut params, &selection, Timestamp::now())?.ok_or_else(|| {
-        Invalid::new(
-            "base_from",
-            "Say what to compare with: base_from and base_to, or base.KEY.",
-        )
-    })?;
+    let (filter, base) = both_sides(&mut params)?;
     params.finish()?;
 
     let mut snapshot = api.snapshot().await?;
-    let now = query::by_model(&mut snapshot, &selection.filter).await?;
+    let now = query::by_model(&mut snapshot, &filter).await?;
     let base = query::by_model(&mut snapshot, &base).await?;
     drop(snapshot);
     let split = change::split(&sums_of(&base), &sums_of(&now));
@@ -170,21 +156,15 @@ fn sums_of(side: &query::ByModel) -> BTreeMap<Model<'_>, ModelSums> {
 }
 
 fn models(now: &query::ByModel, base: &query::ByModel) -> Vec<WhyModel> {
-    let mut pairs: BTreeMap<Model<'_>, (Sums, Sums)> = BTreeMap::new();
-    for (model, sums) in &now.models {
-        pairs.entry(model.as_deref()).or_default().0 = *sums;
+    fn of(side: &query::ByModel) -> impl Iterator<Item = (Model<'_>, Sums)> {
+        let models = side.models.iter();
+        models.map(|(model, sums)| (model.as_deref(), *sums))
     }
-    for (model, sums) in &base.models {
-        pairs.entry(model.as_deref()).or_default().1 = *sums;
-    }
-    let mut pairs: Vec<_> = pairs.into_iter().collect();
-    // Stable: ties stay by name.
-    pairs
-        .sort_by_key(|(_, (now, base))| std::cmp::Reverse((now.cost - base.cost).0.unsigned_abs()));
-    let row = |(model, (now, base)): (Model<'_>, (Sums, Sums))| WhyModel {
+    let row = |(model, now, base): (Model<'_>, Sums, Sums)| WhyModel {
         model: model.map(str::to_owned),
         now: WhyFigures::from(&now),
         base: WhyFigures::from(&base),
     };
-    pairs.into_iter().map(row).collect()
+    let rows = side_by_side(of(now), of(base));
+    rows.into_iter().map(row).collect()
 }
