@@ -102,9 +102,7 @@ pub struct Selection {
 /// # Errors
 /// Names the parameter that cannot be understood.
 pub fn selection(params: &mut Params, now: Timestamp) -> Result<Selection, Invalid> {
-    let (from, to) = (params.take("from")?, params.take("to")?);
-    let default_range = from.is_none() && to.is_none();
-    let (from_us, to_us) = range(("from", from), ("to", to), now)?;
+    let (from_us, to_us, default_range) = span(params, now)?;
     let tz_name = params.take("tz")?.unwrap_or_else(|| "UTC".to_owned());
     let tz = TimeZone::get(&tz_name)
         .map_err(|_| Invalid::new("tz", "It must be an IANA time zone such as Europe/Berlin."))?;
@@ -120,6 +118,17 @@ pub fn selection(params: &mut Params, now: Timestamp) -> Result<Selection, Inval
         tz,
         tz_name,
     })
+}
+
+/// Takes the range alone: its ends in microseconds, and whether it is the usual one because none was named.
+///
+/// # Errors
+/// Names the parameter that cannot be understood.
+pub fn span(params: &mut Params, now: Timestamp) -> Result<(i64, i64, bool), Invalid> {
+    let (from, to) = (params.take("from")?, params.take("to")?);
+    let default_range = from.is_none() && to.is_none();
+    let (from_us, to_us) = range(("from", from), ("to", to), now)?;
+    Ok((from_us, to_us, default_range))
 }
 
 /// The other side of a comparison: the same calls but for what `base_from`, `base_to` and

@@ -114,6 +114,7 @@ fn questions() -> OpenApiRouter<ApiState> {
         .routes(routes!(receipt::receipt))
         .routes(routes!(models::models))
         .routes(routes!(values::values))
+        .routes(routes!(values::tags))
         .routes(routes!(prompts::prompts))
         .routes(routes!(prompts::waste))
         .routes(routes!(views::views))

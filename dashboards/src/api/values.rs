@@ -1,9 +1,10 @@
-//! `/values`: completion of filter values.
+//! `/values`: completion of filter values. `/tags`: the keys of tags.
 
 use axum::{Json, extract::State};
 use costflame_store::query;
+use jiff::Timestamp;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     breakdown::required_dimension,
@@ -13,7 +14,10 @@ use super::{
     state::{ApiState, selection},
     words::DimensionName,
 };
-use crate::{filter::dimension_name, params::Params};
+use crate::{
+    filter::{dimension_name, span},
+    params::Params,
+};
 
 /// Values of one key.
 #[derive(Serialize, ToSchema)]
@@ -76,4 +80,43 @@ pub(super) async fn values(
         values: rows.collect(),
         more: answer.more,
     }))
+}
+
+/// Keys of tags.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Tags {
+    /// By name, the first thousand of them: `tag.KEY` is a dimension and a filter.
+    keys: Vec<String>,
+}
+
+/// A range and a project.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what is taken from the query string")]
+pub(super) struct RangeParams {
+    /// First moment: RFC 3339 or epoch milliseconds. Without `from` and `to`: the last 30 days.
+    #[param(example = "2026-11-01T00:00:00Z", format = DateTime)]
+    from: Option<String>,
+    /// First moment after the range.
+    #[param(example = "2026-12-01T00:00:00Z", format = DateTime)]
+    to: Option<String>,
+    /// The project it is about, for who may enter several. Without it: the one they are confined to, else `default`.
+    project: Option<String>,
+}
+
+/// The keys of the tags that calls carry, by the UTC days that the range touches.
+#[utoipa::path(get, path = "/tags", params(RangeParams), responses(
+    (status = 200, body = Tags),
+    (status = "default", body = ErrorBody),
+))]
+pub(super) async fn tags(
+    State(api): State<ApiState>,
+    mut params: Params,
+) -> Result<Json<Tags>, ApiError> {
+    let (from_us, to_us, _) = span(&mut params, Timestamp::now())?;
+    let project = params.project();
+    params.finish()?;
+    let mut snapshot = api.snapshot().await?;
+    let keys = query::tag_keys(&mut snapshot, project, (from_us, to_us)).await?;
+    Ok(Json(Tags { keys }))
 }

@@ -42,6 +42,7 @@ async fn bad_requests_name_the_field() {
             ("/values", "key"),
             ("/values?key=counted", "key"),
             ("/values?key=model&limit=201", "limit"),
+            ("/tags?model=a", "model"),
             ("/health?x=1", "x"),
         ] {
             let (status, body) = api.ask(path).await;

@@ -213,6 +213,22 @@ async fn what_has_not_settled_is_pending_and_can_be_looked_at() {
 }
 
 #[tokio::test]
+async fn keys_of_tags_are_those_of_the_days_asked_about() {
+    for api in both().await {
+        let none = serde_json::json!({ "keys": [] });
+        assert_eq!(api.get("/tags?from=0&to=99999999999999").await, none);
+        land_and_settle(&api.store, &traffic(9, 60)).await;
+        let both = serde_json::json!({ "keys": [HOSTILE[5], "team"] });
+        for range in [ALL, "from=0&to=99999999999999"] {
+            assert_eq!(api.get(&format!("/tags?{range}")).await, both);
+            api.store.fold(100_000).await.unwrap();
+        }
+        let before = "from=2026-11-01T00:00:00Z&to=2026-11-18T00:00:00Z";
+        assert_eq!(api.get(&format!("/tags?{before}")).await, none);
+    }
+}
+
+#[tokio::test]
 async fn hostile_names_come_back_as_they_were() {
     let long = "🔥".repeat(2_500);
     for api in both().await {

@@ -455,6 +455,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The keys of the tags that calls carry, by the UTC days that the range touches. */
+        get: operations["tags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/timeseries": {
         parameters: {
             query?: never;
@@ -1748,6 +1765,11 @@ export interface components {
             /** @description What the cost leaves out. */
             unpriced: components["schemas"]["UnpricedSums"];
         };
+        /** @description Keys of tags. */
+        Tags: {
+            /** @description By name, the first thousand of them: `tag.KEY` is a dimension and a filter. */
+            keys: string[];
+        };
         /**
          * @description RFC 3339, UTC, microseconds.
          * @example 2026-11-22T22:49:12.768354Z
@@ -2174,6 +2196,7 @@ export type SignalWord = components['schemas']['SignalWord'];
 export type Status = components['schemas']['Status'];
 export type Summary = components['schemas']['Summary'];
 export type Sums = components['schemas']['Sums'];
+export type Tags = components['schemas']['Tags'];
 export type Time = components['schemas']['Time'];
 export type Timeseries = components['schemas']['Timeseries'];
 export type Tokens = components['schemas']['Tokens'];
@@ -3683,6 +3706,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Summary"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    tags: {
+        parameters: {
+            query?: {
+                /**
+                 * @description First moment: RFC 3339 or epoch milliseconds. Without `from` and `to`: the last 30 days.
+                 * @example 2026-11-01T00:00:00Z
+                 */
+                from?: string;
+                /**
+                 * @description First moment after the range.
+                 * @example 2026-12-01T00:00:00Z
+                 */
+                to?: string;
+                /** @description The project it is about, for who may enter several. Without it: the one they are confined to, else `default`. */
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tags"];
                 };
             };
             default: {

@@ -11,6 +11,7 @@ import type {
   Metric,
   Session,
   Summary,
+  Tags,
   Timeseries,
   TokenClass,
   Values,
@@ -56,6 +57,8 @@ export function answer(path: string, context: Context): unknown {
       return callList(context)
     case '/values':
       return values(context)
+    case '/tags':
+      return { keys: ['plan'] } satisfies Tags
     case '/models':
       return models(context)
     case '/prompts':

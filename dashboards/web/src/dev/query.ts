@@ -24,6 +24,8 @@ const OTHER = new Set(
   ),
 )
 
+const PLANS = ['free', 'team', 'enterprise']
+
 /** The value of a dimension for one call; null = absent. */
 export function valueOf(span: MockSpan, key: string): string | null {
   const { trace, call } = span
@@ -52,6 +54,8 @@ export function valueOf(span: MockSpan, key: string): string | null {
       const agent = valueOf(span, 'agent')
       return agent && `${agent}-system`
     }
+    case 'tag.plan':
+      return trace.user && PLANS[trace.user.charCodeAt(trace.user.length - 1) % PLANS.length]!
     case 'path':
       return span.path.id
     case 'status':
