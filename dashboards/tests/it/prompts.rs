@@ -1,8 +1,9 @@
 //! What is said of prompts adds up to the summary, and repeats are never more than the calls.
 
+use costflame_dashboards::{filter::selection, params::Params};
 use costflame_pricing::{Usd, UsdSum};
 use costflame_profile::TraceId;
-use costflame_store::{LandingRow, Sent};
+use costflame_store::{LandingRow, Sent, query};
 use serde_json::Value;
 
 use super::{
@@ -52,6 +53,29 @@ async fn prompts_add_up() {
                     assert_eq!(row["prompt"].is_null(), row["path"].is_array());
                 }
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn prompts_are_the_same_grouped_in_memory_and_by_the_database() {
+    let start = jiff::Timestamp::from_second(1_763_000_000).unwrap();
+    for api in both().await {
+        land_and_settle(&api.store, &traffic(5, 200)).await;
+        let sent: Vec<_> = (0..40).map(|n| (n % 7, n % 3)).collect();
+        land_and_settle(&api.store, &asked(&sent)).await;
+        for more in ["", "&model=gpt-4o", "&prompt=", "&status=error"] {
+            let mut params = Params::parse(&format!("{ALL}{more}"), 1).unwrap();
+            let filter = selection(&mut params, start).unwrap().filter;
+            let mut snapshot = api.store.snapshot().await.unwrap();
+            let mut ways = Vec::new();
+            for few in [true, false] {
+                let prompts = query::prompts_grouped(&mut snapshot, &filter, 7, few).await;
+                let repeated = query::repeated_grouped(&mut snapshot, &filter, few).await;
+                ways.push((prompts.unwrap(), repeated.unwrap()));
+            }
+            assert!(!ways[0].0.prompts.is_empty());
+            assert_eq!(ways[0], ways[1], "{more}");
         }
     }
 }

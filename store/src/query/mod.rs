@@ -47,6 +47,8 @@ pub use live::{Minute, Place, Settled, minutes, place, settled};
 pub use paths::{Paths, paths};
 pub use priced::{CostDifference, UnpricedModel, cost_differences, unpriced_models};
 pub use prompts::{Prompt, PromptKey, Prompts, Repeats, prompts, repeated};
+#[doc(hidden)]
+pub use prompts::{prompts_grouped, repeated_grouped};
 pub use receipt::{CallReceipt, Catalog, receipt};
 pub(crate) use snapshot::Row;
 pub use snapshot::Snapshot;

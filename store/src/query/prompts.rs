@@ -3,19 +3,25 @@
 
 use std::{collections::HashMap, ops::AddAssign};
 
-use costflame_pricing::{TokenClass, UsdSum};
+use costflame_pricing::UsdSum;
 use costflame_profile::PathId;
 
 use super::{
-    ask::{Ask, By},
     breakdown::counted,
-    facts::push_calls,
+    facts::{push_call_range, push_range},
     filter::Filter,
-    snapshot::{Row, Snapshot},
-    sql::Sql,
-    sums::{Sums, Wanted, call_sums, read_call_sums},
+    snapshot::Snapshot,
+    sql::Dialect,
+    sums::{Sums, Wanted},
 };
-use crate::{ClassSet, StoreError};
+use crate::StoreError;
+
+mod few;
+mod many;
+
+/// As many calls are grouped in memory: a database sorts them into groups, which takes longer than reading them. Of more
+/// it would take too much memory.
+const FEW: usize = 100_000;
 
 /// Prompts told apart; calls of further ones are added up as rest.
 const MOST: usize = 10_000;
@@ -34,7 +40,7 @@ pub enum PromptKey {
 }
 
 /// One prompt.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {
     /// All its calls, without amounts by class.
     pub sums: Sums,
@@ -63,20 +69,13 @@ pub struct Repeats {
 }
 
 /// Every prompt of a range.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prompts {
     /// In no order.
     pub prompts: HashMap<PromptKey, Prompt>,
     /// Of prompts beyond a bound.
     pub rest: Sums,
 }
-
-/// Name, version, path, and one of so many groups of system prompts: a path has no more, however many prompts it sends.
-const KEY: &str = "f.prompt, f.prompt_version, CASE WHEN f.prompt IS NULL THEN f.path_id END, \
-                   CASE WHEN f.prompt IS NULL THEN f.sent_system & 1023 END";
-/// A group mostly has one system prompt.
-const SYSTEM: &str = "MIN(f.sent_system), MAX(f.sent_system)";
-const MODEL: &str = "COALESCE(f.response_model, f.request_model)";
 
 /// The prompts of a filter, with sums for each of `parts` equal parts of its range.
 ///
@@ -87,40 +86,29 @@ pub async fn prompts(
     filter: &Filter,
     parts: usize,
 ) -> Result<Prompts, StoreError> {
+    let few = is_few(snapshot, filter).await?;
+    prompts_grouped(snapshot, filter, parts, few).await
+}
+
+/// The same, grouped in memory or by the database.
+///
+/// # Errors
+/// When the database cannot be read.
+#[doc(hidden)]
+pub async fn prompts_grouped(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    parts: usize,
+    few: bool,
+) -> Result<Prompts, StoreError> {
     let filter = counted(filter);
     let mut found = Prompts::default();
     let classes = Wanted::read(snapshot, filter.project, false).await?.classes;
-    let sql = by_part(snapshot, &filter, parts, classes);
-    let each = snapshot.each(sql, |row| {
-        let sums = read_call_sums(&row, 9, true, classes)?;
-        let key = key(&row, 6)?;
-        if found.prompts.len() >= MOST && !found.prompts.contains_key(&key) {
-            found.rest += &sums;
-            return Ok(true);
-        }
-        let prompt = found.prompts.entry(key).or_default();
-        prompt.sums += &sums;
-        prompt.fingerprinted += row.count(8)?;
-        *prompt.models.entry(row.maybe_text(4)?).or_default() += &sums;
-        prompt.parts.resize(parts, Sums::default());
-        let part = usize::try_from(row.int(5)?).unwrap_or_default();
-        prompt.parts[part.min(parts - 1)] += &sums;
-        Ok(true)
-    });
-    each.await?;
-    let sql = same(snapshot, &filter, KEY, classes);
-    let each = snapshot.each(sql, |row| {
-        let Some(prompt) = found.prompts.get_mut(&key(&row, 4)?) else {
-            return Ok(true);
-        };
-        let repeats = match row.maybe_int(6)? {
-            Some(_) => &mut prompt.identical,
-            None => &mut prompt.as_long,
-        };
-        repeats.add(&row, 7)?;
-        Ok(true)
-    });
-    each.await?;
+    if few {
+        few::add(snapshot, &filter, &mut found, parts, classes).await?;
+    } else {
+        many::add(snapshot, &filter, &mut found, parts, classes).await?;
+    }
     found.fold_systems();
     Ok(found)
 }
@@ -131,23 +119,103 @@ pub async fn prompts(
 /// # Errors
 /// When the database cannot be read.
 pub async fn repeated(snapshot: &mut Snapshot, filter: &Filter) -> Result<Repeats, StoreError> {
-    let mut repeats = Repeats::default();
+    let few = is_few(snapshot, filter).await?;
+    repeated_grouped(snapshot, filter, few).await
+}
+
+/// The same, grouped in memory or by the database.
+///
+/// # Errors
+/// When the database cannot be read.
+#[doc(hidden)]
+pub async fn repeated_grouped(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    few: bool,
+) -> Result<Repeats, StoreError> {
+    let filter = &counted(filter);
     let classes = Wanted::read(snapshot, filter.project, false).await?.classes;
-    let sql = same(
-        snapshot,
-        &counted(filter),
-        "f.trace_id, f.path_id, f.operation, NULL",
-        classes,
-    );
-    let each = snapshot.each(sql, |row| {
-        repeats.add(&row, 7)?;
-        Ok(true)
-    });
-    each.await?;
-    Ok(repeats)
+    match few {
+        true => few::repeated(snapshot, filter, classes).await,
+        false => many::repeated(snapshot, filter, classes).await,
+    }
+}
+
+/// True when no more than [`FEW`] calls start in the range, whatever else they are.
+async fn is_few(snapshot: &mut Snapshot, filter: &Filter) -> Result<bool, StoreError> {
+    let mut sql = snapshot.sql("SELECT COUNT(*) FROM (SELECT 1 FROM calls f WHERE f.project_id = ");
+    sql.bind(filter.project);
+    let range = (filter.from_us, filter.to_us);
+    // SQLite has no partitions, and the index of starts has no days.
+    match sql.dialect {
+        Dialect::Postgres => push_call_range(&mut sql, range),
+        Dialect::Sqlite => push_range(&mut sql, "f.start_us", range),
+    }
+    sql.push(" LIMIT ").bind(FEW + 1).push(") few");
+    let calls = snapshot.first(sql, |row| row.count(0)).await?;
+    Ok(calls.unwrap_or_default() <= FEW as u64)
+}
+
+/// Some calls of one prompt.
+struct Cell {
+    key: PromptKey,
+    model: Option<String>,
+    part: usize,
+    fingerprinted: u64,
+    sums: Sums,
+}
+
+/// Calls that sent the same.
+#[derive(Clone, Copy, Debug, Default)]
+struct Same {
+    calls: u64,
+    cost: UsdSum,
+    dearest: UsdSum,
+}
+
+impl Same {
+    /// One more of them.
+    fn add(&mut self, cost: UsdSum) {
+        self.calls += 1;
+        self.cost += cost;
+        self.dearest = self.dearest.max(cost);
+    }
+
+    /// All but the dearest of them.
+    fn repeats(self) -> Repeats {
+        Repeats {
+            calls: self.calls.saturating_sub(1),
+            cost: self.cost - self.dearest,
+        }
+    }
 }
 
 impl Prompts {
+    fn add_cell(&mut self, cell: Cell, parts: usize) {
+        let sums = &cell.sums;
+        if self.prompts.len() >= MOST && !self.prompts.contains_key(&cell.key) {
+            self.rest += sums;
+            return;
+        }
+        let prompt = self.prompts.entry(cell.key).or_default();
+        prompt.sums += sums;
+        prompt.fingerprinted += cell.fingerprinted;
+        *prompt.models.entry(cell.model).or_default() += sums;
+        prompt.parts.resize(parts, Sums::default());
+        prompt.parts[cell.part.min(parts - 1)] += sums;
+    }
+
+    /// `known`: their requests were on the wire.
+    fn add_repeats(&mut self, key: &PromptKey, known: bool, repeats: Repeats) {
+        let Some(prompt) = self.prompts.get_mut(key) else {
+            return;
+        };
+        match known {
+            true => prompt.identical += repeats,
+            false => prompt.as_long += repeats,
+        }
+    }
+
     /// Where one place sends more system prompts than can be told apart by eye, they are one prompt.
     fn fold_systems(&mut self) {
         let mut systems: HashMap<PathId, usize> = HashMap::new();
@@ -191,66 +259,4 @@ impl AddAssign for Repeats {
         self.calls += other.calls;
         self.cost += other.cost;
     }
-}
-
-impl Repeats {
-    /// Adds all but the dearest of calls that are the same: their number, their cost and the dearest.
-    fn add(&mut self, row: &Row, first: usize) -> Result<(), StoreError> {
-        let cost = row.sum(first + 1)? - i128::from(row.maybe_int(first + 2)?.unwrap_or_default());
-        self.calls += row.count(first)?.saturating_sub(1);
-        self.cost += UsdSum(cost);
-        Ok(())
-    }
-}
-
-/// The key of [`KEY`], and of [`SYSTEM`] from a column on.
-fn key(row: &Row, system: usize) -> Result<PromptKey, StoreError> {
-    if let Some(name) = row.maybe_text(0)? {
-        return Ok(PromptKey::Named(name, row.maybe_text(1)?));
-    }
-    let (least, most) = (row.maybe_int(system)?, row.maybe_int(system + 1)?);
-    Ok(PromptKey::At(
-        PathId(row.id(2)?),
-        least.filter(|_| least == most),
-    ))
-}
-
-/// Sums by key, model and part of the range.
-fn by_part(snapshot: &Snapshot, filter: &Filter, parts: usize, classes: ClassSet) -> Sql {
-    let range = filter.to_us.saturating_sub(filter.from_us);
-    let width = (range / i64::try_from(parts).unwrap_or(i64::MAX)).max(1);
-    let mut sql = snapshot.sql("SELECT ");
-    sql.push(KEY).push(", ").push(MODEL);
-    sql.push(", (f.start_us - ")
-        .bind(filter.from_us)
-        .push(") / ")
-        .bind(width)
-        .push(", ");
-    sql.push(SYSTEM).push(", COUNT(f.sent_request), ");
-    sql.push(&call_sums(sql.dialect, classes));
-    push_calls(&mut sql, filter, Ask::by(By::Nothing));
-    sql.push(" GROUP BY 1, 2, 3, 4, 5, 6");
-    sql
-}
-
-/// Calls that agree in four columns, in their model, in the number of prompt tokens and in what they sent, as far as that
-/// is known, where there is more than one: the columns, [`SYSTEM`], fingerprint, number, cost, and the dearest.
-fn same(snapshot: &Snapshot, filter: &Filter, by: &str, classes: ClassSet) -> Sql {
-    let sent = TokenClass::ALL
-        .into_iter()
-        .filter(|class| class.is_input() && classes.contains(*class))
-        .map(|class| format!("COALESCE(f.tokens_{}, 0)", class.name()));
-    // A bare number would name a column to group by.
-    let tokens = ["0 + 0".to_owned()].into_iter().chain(sent);
-    let tokens = tokens.collect::<Vec<_>>().join(" + ");
-    let mut sql = snapshot.sql("SELECT ");
-    sql.push(by).push(", ").push(SYSTEM);
-    sql.push(", f.sent_request, COUNT(*), ");
-    sql.push(&sql.dialect.sum("f.cost"));
-    sql.push(", MAX(f.cost)");
-    push_calls(&mut sql, filter, Ask::by(By::Nothing));
-    sql.push(&format!(
-        " AND NOT f.error AND {tokens} > 0 GROUP BY 1, 2, 3, 4, 7, f.path_id, {MODEL}, {tokens} HAVING COUNT(*) > 1"
-    ));
-    sql
 }

@@ -55,6 +55,12 @@ impl Sums {
         self.tokens.iter().sum()
     }
 
+    /// Tokens that were sent.
+    pub(crate) fn input_tokens(&self) -> i128 {
+        let sent = TokenClass::ALL.into_iter().filter(|class| class.is_input());
+        sent.map(|class| self.tokens[class as usize]).sum()
+    }
+
     /// Calls in thousandths and their cost, those that samplers left out included; `None` if they left out none.
     #[must_use]
     pub fn estimate(&self) -> Option<(i128, UsdSum)> {
@@ -322,6 +328,51 @@ pub(crate) fn read_call_sums(
     if classes.is_sampled() {
         sums.unseen_calls = row.sum(column)?;
         sums.unseen_cost = UsdSum(row.sum(column + 1)?);
+    }
+    Ok(sums)
+}
+
+/// One call that counts, for [`read_call_alone`] of the same classes.
+pub(crate) fn call_columns_alone(classes: ClassSet) -> String {
+    let tokens = classes
+        .tokens()
+        .map(|class| format!("f.tokens_{}", class.name()));
+    let mut columns = ["f.error", "f.end_us - f.start_us", "f.cost"]
+        .map(str::to_owned)
+        .to_vec();
+    columns.extend(tokens);
+    if classes.is_sampled() {
+        columns.extend([UNSEEN, "f.unseen_cost"].map(str::to_owned));
+    }
+    columns.join(", ")
+}
+
+/// Reads [`call_columns_alone`] from a column on.
+pub(crate) fn read_call_alone(
+    row: &Row,
+    first: usize,
+    classes: ClassSet,
+) -> Result<Sums, StoreError> {
+    let cost = row.maybe_int(first + 2)?;
+    let mut sums = Sums {
+        calls: 1,
+        errors: row.flag(first)?.into(),
+        unpriced_calls: cost.is_none().into(),
+        duration_us: row.int(first + 1)?.into(),
+        cost: UsdSum(cost.unwrap_or_default().into()),
+        ..Sums::default()
+    };
+    let mut column = first + 3;
+    for class in classes.tokens() {
+        sums.tokens[class as usize] = row.maybe_int(column)?.unwrap_or_default().into();
+        column += 1;
+    }
+    if cost.is_none() {
+        sums.unpriced_tokens = sums.total_tokens();
+    }
+    if classes.is_sampled() {
+        sums.unseen_calls = row.maybe_int(column)?.unwrap_or_default().into();
+        sums.unseen_cost = UsdSum(row.maybe_int(column + 1)?.unwrap_or_default().into());
     }
     Ok(sums)
 }
