@@ -1,5 +1,5 @@
 import type { Flamegraph, Summary, WhyChanged } from '../src/api/types.ts'
-import { differenceOf, culprit } from '../src/flame/difference.ts'
+import { brought, culprit, differenceOf, perTrace } from '../src/flame/difference.ts'
 import { buildTree, ROOT } from '../src/flame/tree.ts'
 import { integer, money, signedMoney } from '../src/format.ts'
 import { parseUsd, sumUsd } from '../src/money.ts'
@@ -88,6 +88,25 @@ test('splits the change of a frame into its causes', async ({ page, api }) => {
   await page.getByRole('link', { name: 'Open its traces' }).click()
   await expect(page).toHaveURL(/\/traces\?/)
   await expect(page.locator('tbody tr.link').first()).toBeVisible()
+})
+
+test('splits a change per trace as the graph shows it', async ({ page, api }) => {
+  const ranges = halves(api)
+  const whole = await load(api, ranges)
+  const before = await api.get<Summary>(`/summary?from=${ranges.base.from}&to=${ranges.base.to}`)
+  const traces = { now: whole.traces, base: before.traces }
+  const tree = buildTree(perTrace(whole, traces))
+  const node = culprit(tree, differenceOf(tree)!)
+  const path = node === ROOT ? '' : `&path=${tree.frames[node]!.id}`
+  const why = await api.get<WhyChanged>(
+    `/why?${ranges.now}${path}&base_from=${ranges.base.from}&base_to=${ranges.base.to}`,
+  )
+  await page.goto(`/flamegraph?${ranges.page}&diff=1&per=trace`)
+  const bars = page.getByRole('region', { name: /^Why .* changed$/ }).locator('li')
+  await expect(bars.first()).toContainText(money(brought(parseUsd(why.base.cost_usd), traces)))
+  await expect(bars.nth(1)).toContainText(/alls a trace/)
+  await expect(bars.last()).toContainText(money(why.now.cost_usd))
+  await expect(page.getByRole('region', { name: 'Per call' })).toContainText('Cost a trace')
 })
 
 test('shows callers and callees of a frame', async ({ page, api }) => {

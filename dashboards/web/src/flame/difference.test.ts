@@ -89,7 +89,7 @@ describe('difference', () => {
   })
 
   it('brings the base to as many traces', () => {
-    const scaled = perTrace(SMALL, 10, 20)
+    const scaled = perTrace(SMALL, { now: 10, base: 20 })
     expect(scaled.base_total).toBe('180')
     expect(scaled.frames[2]!.base_self).toBe('50')
     expect(scaled.total).toBe(SMALL.total)

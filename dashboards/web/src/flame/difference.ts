@@ -23,10 +23,19 @@ export interface Difference {
 
 const abs = (n: bigint) => (n < 0n ? -n : n)
 
-/** The other side as if it had had `now` traces instead of `base`. */
-export function perTrace(flame: Flamegraph, now: number, base: number): Flamegraph {
-  if (!base) return flame
-  const scale = (text: string | undefined) => ((BigInt(text ?? '0') * BigInt(now)) / BigInt(base)).toString()
+/** Traces of both sides. */
+export interface Traces {
+  now: number
+  base: number
+}
+
+/** A quantity of the other side as if it had had as many traces as this one. */
+export const brought = (quantity: bigint, { now, base }: Traces) =>
+  base ? (quantity * BigInt(now)) / BigInt(base) : quantity
+
+/** The other side as if it had had as many traces as this one. */
+export function perTrace(flame: Flamegraph, traces: Traces): Flamegraph {
+  const scale = (text: string | undefined) => brought(BigInt(text ?? '0'), traces).toString()
   return {
     ...flame,
     base_total: scale(flame.base_total),

@@ -20,7 +20,8 @@ const UNCHANGED: Record<CauseWord, string> = {
   price: 'Price',
 }
 
-export function causeName(cause: CauseWord, amount: bigint): string {
-  if (amount === 0n) return UNCHANGED[cause]
-  return NAMES[cause][amount > 0n ? 0 : 1]
+/** `perTrace`: both sides have as many traces. */
+export function causeName(cause: CauseWord, amount: bigint, perTrace = false): string {
+  const name = amount === 0n ? UNCHANGED[cause] : NAMES[cause][amount > 0n ? 0 : 1]
+  return perTrace && cause === 'calls' ? `${name} a trace` : name
 }
