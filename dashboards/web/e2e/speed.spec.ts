@@ -25,6 +25,11 @@ for (const count of [20_000, 50_000]) {
         })
     })
     await page.route('**/api/v1/flamegraph*', (route) => route.fulfill({ json: manyFrames(count) }))
+    // Nobody knows calls of made-up paths: the panels below get as much to show as they would of real ones.
+    for (const path of ['summary?', 'traces?limit=50&']) {
+      const json = await api.get(`/${path}${api.range}`)
+      await page.route(`**/api/v1/${path.split('?')[0]}?*`, (route) => route.fulfill({ json }))
+    }
     // The chart below redraws once per answer, in a frame of its own: not what is measured here.
     await page.route('**/api/v1/timeseries*', () => {})
     await page.goto(`/flamegraph?${api.range}`)

@@ -2,6 +2,8 @@
 
 import { untrack } from 'svelte'
 
+import { later } from './frames.ts'
+
 const PORTION = 10
 
 /**
@@ -14,15 +16,13 @@ export function portions<T>(list: () => T[]): { readonly value: T[] } {
     const wanted = list()
     const before = untrack(() => shown)
     let done = 0
-    let frame = 0
-    const step = () => {
+    return later(() => {
+      if (shown === wanted) return 'done'
       done += PORTION
       const finished = done >= Math.max(wanted.length, before.length)
       shown = finished ? wanted : [...wanted.slice(0, done), ...before.slice(done)]
-      if (!finished) frame = requestAnimationFrame(step)
-    }
-    frame = requestAnimationFrame(step)
-    return () => cancelAnimationFrame(frame)
+      return 'shown'
+    })
   })
   return {
     get value() {

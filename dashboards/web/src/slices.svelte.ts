@@ -1,7 +1,6 @@
 // Work that is not needed at once: a few milliseconds of it per frame of animation.
 
-/** Long enough to get on, short enough to leave the frame to what moves. */
-const SLICE_MS = 2.5
+import { later } from './frames.ts'
 
 /**
  * What `work` returns; while it is being worked out again, what it returned before. Undefined before the first time.
@@ -11,18 +10,15 @@ export function sliced<T>(work: () => Generator<undefined, T>): { readonly value
   let value = $state.raw<T>()
   $effect(() => {
     const running = work()
-    let frame = requestAnimationFrame(function slice() {
-      const until = performance.now() + SLICE_MS
-      do {
-        const step = running.next()
-        if (step.done) {
-          value = step.value
-          return
-        }
-      } while (performance.now() < until)
-      frame = requestAnimationFrame(slice)
+    let worked: { value: T } | undefined
+    return later(() => {
+      if (worked) return 'done'
+      const step = running.next()
+      if (!step.done) return 'more'
+      worked = step
+      value = step.value
+      return 'shown'
     })
-    return () => cancelAnimationFrame(frame)
   })
   return {
     get value() {

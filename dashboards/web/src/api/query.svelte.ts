@@ -4,6 +4,7 @@
 import { untrack } from 'svelte'
 
 import { clock } from '../clock.svelte.ts'
+import { later } from '../frames.ts'
 import { router } from '../router.svelte.ts'
 import { ApiError, getJson } from './client.ts'
 import { connection } from './connection.svelte.ts'
@@ -32,6 +33,7 @@ export class Query<T> {
   private path: string | null = null
   private abort: AbortController | null = null
   private timer: ReturnType<typeof setTimeout> | undefined
+  private waiting: (() => void) | undefined
   private delay = FIRST_RETRY
 
   /** True until there is an answer or an error. */
@@ -39,7 +41,8 @@ export class Query<T> {
     return this.data === undefined && this.error === null
   }
 
-  load(path: string | null, question: string | null, keep: boolean) {
+  /** `calm`: asks in a moment in which nothing moves. */
+  load(path: string | null, question: string | null, keep: boolean, calm: boolean) {
     this.stop()
     if (question !== this.question) {
       if (!keep) this.data = undefined
@@ -57,7 +60,12 @@ export class Query<T> {
       this.settle(cache.get(path) as T)
       return
     }
-    void this.fetch(path)
+    if (!calm) return void this.fetch(path)
+    this.loading = true
+    this.waiting = later(() => {
+      void this.fetch(path)
+      return 'done'
+    })
   }
 
   retry() {
@@ -74,6 +82,7 @@ export class Query<T> {
     this.abort?.abort()
     this.abort = null
     clearTimeout(this.timer)
+    this.waiting?.()
     this.loading = false
   }
 
@@ -121,9 +130,10 @@ function questionOf(path: string): string {
 
 /**
  * Loads what `path` names (null = nothing) while the component lives. With `keep` the old answer stays
- * visible until the new one is there; without it a new question starts empty.
+ * visible until the new one is there; without it a new question starts empty. `calm` is for what follows a movement of
+ * the view: asking takes milliseconds, which are shared out over frames of animation.
  */
-export function query<T>(path: () => string | null, { keep = true } = {}): Query<T> {
+export function query<T>(path: () => string | null, { keep = true, calm = false } = {}): Query<T> {
   const request = new Query<T>()
   // Worked out apart: a change of the view that does not change these must not ask again.
   const wanted = $derived(path())
@@ -134,7 +144,7 @@ export function query<T>(path: () => string | null, { keep = true } = {}): Query
     untrack(() => {
       if (refreshes !== cachedRefresh) cache.clear()
       cachedRefresh = refreshes
-      request.load(wanted, question, keep)
+      request.load(wanted, question, keep, calm)
     })
     return () => request.stop()
   })

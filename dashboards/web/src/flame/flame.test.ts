@@ -45,7 +45,8 @@ const SMALL = flame([
   frame('5', null, 'd', 20, 20),
 ])
 const groupRows = (tree: Tree, top: number) => {
-  const sums = finish(addUp(tree, top))
+  // Into the arrays of other sums, as the page does.
+  const sums = finish(addUp(tree, top, finish(addUp(tree, ROOT))))
   return sums.groups.sort((a, b) => a - b).map((group) => rowOf(sums, group))
 }
 /** Frames that often lie below one of their own name. */

@@ -34,27 +34,22 @@ export interface Sums {
   calls: Float64Array
   /** The largest outermost node of a group; 0 where none is in view. */
   largest: Int32Array
+  /** 1 for each node in view. */
+  within: Uint8Array
 }
 
 /** Nodes or groups between two pauses. */
 const STRETCH = 1024
 
-/** Sums by group of everything at or below `top`. One pass over flat arrays: parents stand before children. */
-export function* addUp(tree: Tree, top: number): Generator<undefined, Sums> {
-  const count = tree.groups.length
-  const side = (): Side => ({ selfs: halvesOf(count), totals: halvesOf(count) })
-  const sums: Sums = {
-    tree,
-    top,
-    groups: [],
-    now: side(),
-    base: tree.base && side(),
-    calls: new Float64Array(count),
-    largest: new Int32Array(count),
-  }
+/**
+ * Sums by group of everything at or below `top`. One pass over flat arrays: parents stand before children. `spare` are
+ * sums of the same tree that nobody looks at any more: megabytes that need not be asked for again with every zoom.
+ */
+export function* addUp(tree: Tree, top: number, spare: Sums | null = null): Generator<undefined, Sums> {
+  const sums = spare?.tree === tree ? emptied(spare, top) : empty(tree, top)
   const { size, parent, depth, group, outer, left, right, halves, base, calls } = tree
   const highest = depth[top]!
-  const within = new Uint8Array(size)
+  const { within } = sums
   within[top] = 1
   for (let node = top; node < size; node++) {
     if (node % STRETCH === 0) yield
@@ -74,6 +69,33 @@ export function* addUp(tree: Tree, top: number): Generator<undefined, Sums> {
     if (!best || right[node]! - left[node]! > right[best]! - left[best]!) sums.largest[at] = node
   }
   return sums
+}
+
+function empty(tree: Tree, top: number): Sums {
+  const count = tree.groups.length
+  const side = (): Side => ({ selfs: halvesOf(count), totals: halvesOf(count) })
+  return {
+    tree,
+    top,
+    groups: [],
+    now: side(),
+    base: tree.base && side(),
+    calls: new Float64Array(count),
+    largest: new Int32Array(count),
+    within: new Uint8Array(tree.size),
+  }
+}
+
+function emptied(sums: Sums, top: number): Sums {
+  const { groups, now, base, calls, largest, within } = sums
+  groups.length = 0
+  for (const { selfs, totals } of base ? [now, base] : [now])
+    for (const { high, low } of [selfs, totals]) {
+      high.fill(0)
+      low.fill(0)
+    }
+  for (const array of [calls, largest, within]) array.fill(0)
+  return { ...sums, top }
 }
 
 function add(to: Halves, at: number, from: Halves, node: number) {
@@ -108,8 +130,10 @@ export function* firstOf(
 ): Generator<undefined, number[]> {
   const kept: number[] = []
   let last: number | undefined
-  for (const [i, one] of many.entries()) {
+  // By index: pairs of index and value would be thrown away by the ten thousand.
+  for (let i = 0; i < many.length; i++) {
     if (i % STRETCH === 0) yield
+    const one = many[i]!
     if (last !== undefined && order(one, last) >= 0) continue
     if (kept.push(one) < 2 * count) continue
     kept.sort(order).length = count

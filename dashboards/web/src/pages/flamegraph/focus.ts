@@ -2,6 +2,8 @@
 
 import { matchedIn, type Matches } from '../../flame/search.ts'
 import { isWithin, ROOT, ROOT_LABEL, type Tree } from '../../flame/tree.ts'
+import type { Flamegraph, TokenClass } from '../../api/types.ts'
+import { TOKEN_CLASSES } from '../../names.ts'
 import { named } from '../../text.ts'
 import type { Paths } from '../../flame/collapse.ts'
 import type { Filter } from '../../url.ts'
@@ -60,4 +62,17 @@ export function focusFilters(
     // Of several frames one may contain what is left out of another.
     ...(paths.length === 1 ? paths[0]!.without.slice(0, MOST).map(path(true)) : []),
   ]
+}
+
+export type PaidClass = TokenClass | 'other'
+
+/** What anything in a flamegraph is paid for. */
+export function classesOf({ frames }: Flamegraph): PaidClass[] {
+  const used = new Set<string>()
+  for (const { parent, tokens, amounts } of frames) {
+    if (parent !== null) continue
+    for (const [key, count] of Object.entries(tokens ?? {})) if (count) used.add(key)
+    for (const [key, amount] of Object.entries(amounts ?? {})) if (amount !== '0') used.add(key)
+  }
+  return [...TOKEN_CLASSES, 'other' as const].filter((key) => used.has(key))
 }
