@@ -1,96 +1,11 @@
 // Names come from other people's programs. Whatever they contain, they are shown as text.
 
-import type {
-  Breakdown,
-  Flamegraph,
-  Models,
-  PromptList,
-  Receipt,
-  Trace,
-  TraceList,
-  Values,
-} from '../src/api/types.ts'
 import { PITCH } from '../src/flame/layout.ts'
 import { expect, flame, test } from './fixtures.ts'
+import { nameHostile, NAMES } from './names.ts'
 import type { Page } from '@playwright/test'
 
-const NAMES = [
-  '<img src=x onerror="alert(1)"><script>alert(2)</script>',
-  `${'long '.repeat(2000)}end`,
-  'مرحبا بالعالم \u202eevil\u202c',
-  '👩‍👩‍👧‍👦🚀 emoji 🏳️‍🌈',
-  'control\u0000\u0007\u001b[31m\r\n\ttext',
-  '{{constructor.constructor("alert(3)")()}} ${alert(4)} javascript:alert(5)',
-  '"\'`; DROP TABLE calls; --',
-  '',
-]
-const name = (i: number) => NAMES[i % NAMES.length]!
-
-async function edit<T>(page: Page, pattern: string | RegExp, change: (body: T) => void) {
-  await page.route(pattern, async (route) => {
-    const response = await route.fetch()
-    if (!response.ok()) return route.fulfill({ response })
-    const body = (await response.json()) as T
-    change(body)
-    await route.fulfill({ response, json: body })
-  })
-}
-
-test.beforeEach(async ({ page }) => {
-  await edit<Flamegraph>(page, '**/api/v1/flamegraph*', ({ frames }) => {
-    frames.forEach((f, i) => Object.assign(f, { label: name(i), service: name(i + 3) }))
-  })
-  await edit<Breakdown>(page, '**/api/v1/breakdown*', (body) => {
-    body.rows.forEach((row, i) => {
-      if (body.by !== 'path') row.value = `${name(i)}${i >= NAMES.length ? i : ''}`
-      row.path?.forEach((f, j) => Object.assign(f, { label: name(i + j), service: name(i + j + 2) }))
-    })
-  })
-  await edit<Values>(page, '**/api/v1/values*', (body) => {
-    body.values.forEach((v, i) => (v.value = `${name(i)}${i >= NAMES.length ? i : ''}`))
-  })
-  await edit<TraceList>(page, '**/api/v1/traces?*', ({ traces }) => {
-    traces.forEach((t, i) => {
-      t.services = NAMES
-      if (t.root) Object.assign(t.root, { label: name(i), name: name(i + 1), service: name(i + 2) })
-    })
-  })
-  await edit<Trace>(page, /\/api\/v1\/traces\/[0-9a-f]{32}$/, (trace) => {
-    trace.services = NAMES
-    Object.assign(trace.attribution, {
-      user: name(0),
-      session: name(1),
-      feature: name(2),
-      tags: { [name(0)]: name(3) },
-    })
-    trace.tree.forEach((s, i) =>
-      Object.assign(s, { label: name(i), name: name(i + 1), service: name(i + 2) }),
-    )
-    if (trace.root) trace.root.label = name(0)
-  })
-  await edit<PromptList>(page, '**/api/v1/prompts*', ({ prompts }) => {
-    prompts.forEach((row, i) => {
-      if (row.prompt !== null) row.prompt = `${name(i)}${i >= NAMES.length ? i : ''}`
-      row.path?.forEach((f, j) => Object.assign(f, { label: name(i + j), service: name(i + j + 2) }))
-      row.models.forEach((m, j) => (m.model = name(j)))
-    })
-  })
-  await edit<Models>(page, '**/api/v1/models*', ({ models, unpriced }) => {
-    models.forEach((row, i) => (row.model = `${name(i)}${i >= NAMES.length ? i : ''}`))
-    unpriced.forEach((row, i) => (row.model = name(i)))
-  })
-  await edit<Receipt>(page, '**/api/v1/calls/**', (r) => {
-    Object.assign(r, {
-      model: name(0),
-      response_model: name(0),
-      request_model: name(1),
-      emitter: name(4),
-      response_id: name(1),
-    })
-    r.path.forEach((f, i) => (f.label = name(i)))
-    if (r.price) Object.assign(r.price, { provider: name(3), model: name(0), condition: name(5) })
-  })
-})
+test.beforeEach(({ page }) => nameHostile(page))
 
 /** Nothing of the names became an element, and nothing pushes the page sideways. */
 async function harmless(page: Page) {
@@ -145,6 +60,14 @@ test('trace list, trace and receipt', async ({ page, api }) => {
   ).toBeVisible()
   await harmless(page)
   await expect(page.getByRole('treegrid')).toContainText('<img src=x onerror')
+})
+
+test('calls, whose other columns stay in sight', async ({ page, api }) => {
+  await page.goto(`/calls?${api.range}`)
+  await expect(page.getByText('<img src=x').first()).toBeVisible()
+  await harmless(page)
+  const { x, width } = (await page.getByRole('columnheader', { name: 'Notes' }).boundingBox())!
+  expect(x + width).toBeLessThanOrEqual(page.viewportSize()!.width)
 })
 
 test('attribution, prompts, models and differences', async ({ page, api }) => {
