@@ -1,5 +1,7 @@
-//! Scenario: a month of traffic and recorded telemetry, and somebody opens the pages in Chromium.
-//! Guarantee: what the pages show is what the API says; hostile names, a lost database and 20,000 frames do no harm.
+//! Scenario: a month of traffic and recorded telemetry, and somebody opens the pages in Chromium; two collectors share one
+//! Postgres, and a page moves from one to the other.
+//! Guarantee: what the pages show is what the API says; hostile names, a lost database and 20,000 frames do no harm; the
+//! feed of what settles has no gap.
 
 mod support;
 
@@ -9,6 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use costflame_store::testing::Postgres;
 use support::{Addresses, Server, costflame, provider::Provider};
 
 const RECORDED: [&str; 4] = [
@@ -142,12 +145,18 @@ async fn the_pages_show_what_the_api_says() {
     }
     let (asking, _provider) = asking(folder.path());
     let specs = std::env::var("BROWSER_SPECS").unwrap_or_default();
+    let postgres = Postgres::start();
+    let shared = postgres.database().await;
+    let one_of_two = || Server::start_with(folder.path(), &shared, &Addresses::free(), &flags);
+    let [one, two] = [one_of_two(), one_of_two()];
+    let pair = [&one.api, &one.http, &two.api, &two.http].map(String::as_str);
     let browsed = Command::new("npx")
         .args(["playwright", "test"])
         .args(specs.split_whitespace())
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards/web"))
         .env("COSTFLAME_URL", &server.api)
         .env("COSTFLAME_LOGIN_URL", &asking.api)
+        .env("COSTFLAME_PAIR", pair.join(" "))
         .status()
         .expect("npx comes with Node");
     assert!(browsed.success(), "the browser tests failed");
