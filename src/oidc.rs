@@ -149,9 +149,11 @@ impl OidcConfig {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "what clap calls")]
 fn secret(text: &str) -> Result<Secret, String> {
-    Ok(Secret(text.to_owned()))
+    match text {
+        "" => Err("expected a secret".to_owned()),
+        text => Ok(Secret(text.to_owned())),
+    }
 }
 
 /// An issuer: without TLS only on this machine, or anybody on the way decides who is who.
