@@ -1,5 +1,6 @@
 // The address bar as state. Pages read `router.view` and change it with `router.go`.
 
+import { page } from './api/client.ts'
 import { format, parse, shared, type View } from './url.ts'
 
 const here = () => parse(location.pathname, location.search)
@@ -63,3 +64,9 @@ class Router {
 }
 
 export const router = new Router()
+
+page.project = () => router.view.project
+page.toLogin = () => {
+  if (router.view.page === 'login') return
+  router.go({ page: 'login', to: location.pathname + location.search }, { replace: true })
+}

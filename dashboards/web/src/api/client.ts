@@ -1,6 +1,5 @@
 // Requests to /api/v1/…: JSON, or an error that says whether trying again helps. Who is not logged in is led to the login.
 
-import { router } from '../router.svelte.ts'
 import type { ErrorBody } from './types.ts'
 
 export class ApiError extends Error {
@@ -28,9 +27,17 @@ export class ApiError extends Error {
   }
 }
 
+/** The page that asks; the router tells which it is. */
+export const page = {
+  /** The project it shows, of several. */
+  project: (): string | null => null,
+  /** Leads to the login, and from there back. */
+  toLogin: () => {},
+}
+
 /** The path with the project of this page. */
 export function inProject(path: string): string {
-  const { project } = router.view
+  const project = page.project()
   if (!project) return path
   return `${path}${path.includes('?') ? '&' : '?'}project=${encodeURIComponent(project)}`
 }
@@ -72,14 +79,8 @@ async function request<T>(path: string, init: RequestInit): Promise<T> {
     }
   }
   const error = errorOf(response.status, text)
-  if (error.status === 401 && error.code === 'unauthenticated') toLogin()
+  if (error.status === 401 && error.code === 'unauthenticated') page.toLogin()
   throw error
-}
-
-/** To the login, and from there back to here. */
-export function toLogin() {
-  if (router.view.page === 'login') return
-  router.go({ page: 'login', to: location.pathname + location.search }, { replace: true })
 }
 
 function errorOf(status: number, text: string): ApiError {
