@@ -26,11 +26,6 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use cli::{Cli, Command};
-use mimalloc::MiMalloc;
-
-/// Also of SQLite, which allocates for every value that is bound.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args = cli::with_default_command(std::env::args_os().collect());
