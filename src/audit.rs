@@ -6,7 +6,7 @@ use costflame_store::{Act, AuditLine, DONE, Store};
 use serde_json::json;
 
 use crate::{
-    prices::{now_us, open},
+    database::{Database, now_us},
     terminal::{ago, one_line},
 };
 
@@ -19,15 +19,8 @@ pub(crate) struct AuditConfig {
     #[command(subcommand)]
     command: AuditCommand,
 
-    /// `sqlite://PATH` or `postgres://…`; a costflame may be running on it
-    #[arg(
-        long,
-        global = true,
-        env = "COSTFLAME_DATABASE_URL",
-        value_name = "URL",
-        default_value = "sqlite://costflame.db"
-    )]
-    database_url: String,
+    #[command(flatten)]
+    database: Database,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -47,7 +40,7 @@ enum AuditCommand {
 pub(crate) fn run(config: &AuditConfig) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let store = open(&config.database_url).await?;
+        let store = config.database.open().await?;
         let AuditCommand::List { limit, json } = config.command;
         list(&store, limit, json).await
     })

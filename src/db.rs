@@ -4,9 +4,13 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use costflame_collector::forward::{Doomed, Left};
 use costflame_profile::TraceId;
-use costflame_store::{Options, Status, Store, Verified, query};
+use costflame_store::{Status, Store, Verified, query};
 
-use crate::{audit, prices::now_us, project::InProject};
+use crate::{
+    audit,
+    database::{Database, now_us},
+    project::InProject,
+};
 
 /// Traces deleted in one transaction.
 const TRACES: usize = 200;
@@ -23,15 +27,8 @@ pub(crate) struct DbConfig {
     #[command(subcommand)]
     command: DbCommand,
 
-    /// `sqlite://PATH` or `postgres://…`
-    #[arg(
-        long,
-        global = true,
-        env = "COSTFLAME_DATABASE_URL",
-        value_name = "URL",
-        default_value = "sqlite://costflame.db"
-    )]
-    database_url: String,
+    #[command(flatten)]
+    database: Database,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -77,8 +74,7 @@ pub(crate) fn run(config: &DbConfig) -> Result<()> {
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let store = Store::connect(&config.database_url, &Options::default()).await;
-        let store = store.context("cannot open the database")?;
+        let store = config.database.open().await?;
         match &config.command {
             DbCommand::Verify => report(&store.verify().await?),
             DbCommand::Status => {

@@ -7,7 +7,7 @@ use costflame_store::{ApiKey, KeyScope, Store};
 
 use crate::{
     audit::act,
-    prices::{now_us, open},
+    database::{Database, now_us},
     project::InProject,
     terminal::{ago, one_line},
 };
@@ -18,15 +18,8 @@ pub(crate) struct KeyConfig {
     #[command(subcommand)]
     command: KeyCommand,
 
-    /// `sqlite://PATH` or `postgres://…`; a costflame may be running on it
-    #[arg(
-        long,
-        global = true,
-        env = "COSTFLAME_DATABASE_URL",
-        value_name = "URL",
-        default_value = "sqlite://costflame.db"
-    )]
-    database_url: String,
+    #[command(flatten)]
+    database: Database,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -76,7 +69,7 @@ impl From<Scope> for KeyScope {
 pub(crate) fn run(config: &KeyConfig) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let store = open(&config.database_url).await?;
+        let store = config.database.open().await?;
         match &config.command {
             KeyCommand::Create {
                 project,

@@ -3,6 +3,7 @@
 mod audit;
 mod cli;
 mod config;
+mod database;
 mod db;
 mod demo;
 mod doors;

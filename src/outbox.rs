@@ -2,10 +2,11 @@
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use costflame_store::{Letter, Options, Selection, Store};
+use costflame_store::{Letter, Selection, Store};
 
 use crate::{
     audit,
+    database::Database,
     terminal::{ago, one_line},
 };
 
@@ -18,15 +19,8 @@ pub(crate) struct OutboxConfig {
     #[command(subcommand)]
     command: OutboxCommand,
 
-    /// `sqlite://PATH` or `postgres://…`
-    #[arg(
-        long,
-        global = true,
-        env = "COSTFLAME_DATABASE_URL",
-        value_name = "URL",
-        default_value = "sqlite://costflame.db"
-    )]
-    database_url: String,
+    #[command(flatten)]
+    database: Database,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -96,8 +90,7 @@ impl Which {
 pub(crate) fn run(config: &OutboxConfig) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let store = Store::connect(&config.database_url, &Options::default()).await;
-        let store = store.context("cannot open the database")?;
+        let store = config.database.open().await?;
         match &config.command {
             OutboxCommand::List {
                 destination,

@@ -8,7 +8,7 @@ use costflame_store::{DEFAULT_PROJECT, Project, Store};
 
 use crate::{
     audit::{self, act},
-    prices::{now_us, open},
+    database::{Database, now_us},
     terminal::ago,
 };
 
@@ -21,15 +21,8 @@ pub(crate) struct ProjectConfig {
     #[command(subcommand)]
     command: ProjectCommand,
 
-    /// `sqlite://PATH` or `postgres://…`; a costflame may be running on it
-    #[arg(
-        long,
-        global = true,
-        env = "COSTFLAME_DATABASE_URL",
-        value_name = "URL",
-        default_value = "sqlite://costflame.db"
-    )]
-    database_url: String,
+    #[command(flatten)]
+    database: Database,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -81,7 +74,7 @@ impl InProject {
 pub(crate) fn run(config: &ProjectConfig) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let store = open(&config.database_url).await?;
+        let store = config.database.open().await?;
         match &config.command {
             ProjectCommand::Create { name } => create(&store, name).await,
             ProjectCommand::List => list(&store).await,

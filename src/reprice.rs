@@ -11,7 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{
     audit,
     config::CostSource,
-    prices::{self, PriceSettings, Prices, now_us, time},
+    database::{Database, now_us},
+    prices::{PriceSettings, Prices, time},
     project::InProject,
 };
 
@@ -36,14 +37,8 @@ pub(crate) struct RepriceConfig {
     #[arg(long)]
     dry_run: bool,
 
-    /// `sqlite://PATH` or `postgres://…`; a costflame may be running on it
-    #[arg(
-        long,
-        env = "COSTFLAME_DATABASE_URL",
-        value_name = "URL",
-        default_value = "sqlite://costflame.db"
-    )]
-    database_url: String,
+    #[command(flatten)]
+    database: Database,
 
     /// Prices of your own, as `serve` takes them
     #[arg(long, env = "COSTFLAME_PRICE_OVERRIDES", value_name = "FILE")]
@@ -70,7 +65,7 @@ pub(crate) fn run(config: &RepriceConfig) -> Result<()> {
 
 #[expect(clippy::print_stdout, reason = "the answer of the command")]
 async fn reprice(config: &RepriceConfig) -> Result<()> {
-    let store = prices::open(&config.database_url).await?;
+    let store = config.database.open().await?;
     let settings = PriceSettings {
         overrides: config.price_overrides.clone(),
         counted: config.cost_source.into(),

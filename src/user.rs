@@ -9,7 +9,7 @@ use costflame_store::{Role, Store, User};
 
 use crate::{
     audit::act,
-    prices::{now_us, open},
+    database::{Database, now_us},
     terminal::ago,
 };
 
@@ -19,15 +19,8 @@ pub(crate) struct UserConfig {
     #[command(subcommand)]
     command: UserCommand,
 
-    /// `sqlite://PATH` or `postgres://…`; a costflame may be running on it
-    #[arg(
-        long,
-        global = true,
-        env = "COSTFLAME_DATABASE_URL",
-        value_name = "URL",
-        default_value = "sqlite://costflame.db"
-    )]
-    database_url: String,
+    #[command(flatten)]
+    database: Database,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -114,7 +107,7 @@ impl Rights {
 pub(crate) fn run(config: &UserConfig) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let store = open(&config.database_url).await?;
+        let store = config.database.open().await?;
         match &config.command {
             UserCommand::Create { name, rights } => create(&store, name, rights).await,
             UserCommand::List => list(&store).await,

@@ -10,8 +10,8 @@ use costflame_store::{
     query::{self, Filter},
 };
 
-use super::{now_us, time};
-use crate::project::InProject;
+use super::time;
+use crate::{database::now_us, project::InProject};
 
 const DAY_US: i64 = 86_400_000_000;
 

@@ -8,17 +8,13 @@ mod show;
 mod source;
 mod update;
 
-use std::{
-    fs,
-    path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use costflame_pricing::{Catalog, CountedCost, PriceRequest};
-use costflame_store::{Options, Store};
 
+use crate::database::{Database, micros, now_us};
 use diff::Changes;
 use lists::ListArgs;
 pub(crate) use live::LivePrices;
@@ -31,15 +27,8 @@ pub(crate) struct PricesConfig {
     #[command(subcommand)]
     command: PricesCommand,
 
-    /// `sqlite://PATH` or `postgres://…`: where fetched prices are kept
-    #[arg(
-        long,
-        global = true,
-        env = "COSTFLAME_DATABASE_URL",
-        value_name = "URL",
-        default_value = "sqlite://costflame.db"
-    )]
-    database_url: String,
+    #[command(flatten)]
+    database: Database,
 
     /// Prices of your own, as `serve` takes them
     #[arg(
@@ -114,34 +103,21 @@ async fn answer(config: &PricesConfig) -> Result<String> {
             let now = config.in_force().await?.base;
             Ok(Changes::between(&now, &other, at.unwrap_or_else(now_us)).to_string())
         }
-        PricesCommand::Update(args) => update::update(&config.store().await?, args).await,
+        PricesCommand::Update(args) => update::update(&config.database.open().await?, args).await,
         PricesCommand::Unpriced(args) => {
-            lists::unpriced(&config.existing_store().await?, args).await
+            lists::unpriced(&config.database.open_existing().await?, args).await
         }
         PricesCommand::Differences(args) => {
-            lists::differences(&config.existing_store().await?, args).await
+            lists::differences(&config.database.open_existing().await?, args).await
         }
     }
 }
 
 impl PricesConfig {
-    async fn store(&self) -> Result<Store> {
-        open(&self.database_url).await
-    }
-
-    /// The database; a missing file is no database, and not created.
-    async fn existing_store(&self) -> Result<Store> {
-        if is_missing(&self.database_url) {
-            anyhow::bail!("there is no database {}", self.database_url);
-        }
-        self.store().await
-    }
-
     async fn in_force(&self) -> Result<Prices> {
-        let store = if is_missing(&self.database_url) {
-            None
-        } else {
-            Some(self.store().await?)
+        let store = match self.database.exists() {
+            true => Some(self.database.open().await?),
+            false => None,
         };
         let settings = PriceSettings {
             overrides: self.price_overrides.clone(),
@@ -149,17 +125,6 @@ impl PricesConfig {
         };
         Prices::in_force(store.as_ref(), &settings).await
     }
-}
-
-/// Opens a database.
-pub(crate) async fn open(url: &str) -> Result<Store> {
-    let store = Store::connect(url, &Options::default()).await;
-    store.context("cannot open the database")
-}
-
-fn is_missing(url: &str) -> bool {
-    url.strip_prefix("sqlite://")
-        .is_some_and(|path| !std::path::Path::new(path).exists())
 }
 
 /// A day or a time, microseconds since 1970 UTC.
@@ -172,14 +137,4 @@ pub(crate) fn time(text: &str) -> Result<i64, String> {
     let time = humantime::parse_rfc3339_weak(&whole)
         .map_err(|_| "expected a time such as 2026-07-01 or 2026-07-01T12:00:00Z".to_owned())?;
     Ok(micros(time))
-}
-
-/// Microseconds since 1970 UTC.
-pub(crate) fn now_us() -> i64 {
-    micros(SystemTime::now())
-}
-
-fn micros(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -7,12 +7,11 @@ use clap::Args;
 use costflame_pricing::Catalog;
 use costflame_store::{PriceKind, PriceSourceRow, Store};
 
-use crate::audit;
+use crate::{audit, database::now_us};
 
 use super::{
     diff::Changes,
     fetch::fetch,
-    now_us,
     source::{PriceSettings, Prices, pack},
 };
 
