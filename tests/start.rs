@@ -419,7 +419,7 @@ fn exchange(base: &str, head: &str, body: &str) -> String {
     let mut stream = std::net::TcpStream::connect(address).expect("it listens");
     write!(
         stream,
-        "{head}\r\nhost: x\r\nconnection: close\r\n\r\n{body}"
+        "{head}\r\nhost: localhost\r\nconnection: close\r\n\r\n{body}"
     )
     .expect("sent");
     let mut answer = String::new();
