@@ -11,7 +11,7 @@ test('offers the tags that calls carry', async ({ page, api }) => {
   await page.getByLabel('Attribute to a tag').fill('no such tag')
   await expect(page.getByText('No such tag in this range')).toBeVisible()
   await page.getByLabel('Attribute to a tag').fill(key.slice(0, 3).toUpperCase())
-  await tags.getByRole('menuitemradio', { name: key, exact: false }).click()
+  await tags.getByRole('menuitemradio', { name: `tag.${key}`, exact: true }).click()
   await expect(page).toHaveURL(new RegExp(`dimension=tag.${key}`))
   const { rows } = await api.get<Breakdown>(`/breakdown?by=tag.${key}&limit=5&${api.range}`)
   const { value } = rows.find((row) => row.value !== null)!
@@ -23,7 +23,7 @@ test('offers them to filters too', async ({ page, api }) => {
   await page.goto(`/?${api.range}`)
   await page.getByRole('button', { name: 'Filter', exact: true }).click()
   await page.keyboard.type(keys[0]!.slice(0, 3))
-  await page.getByRole('option', { name: `tag.${keys[0]}` }).click()
+  await page.getByRole('option', { name: `tag.${keys[0]}`, exact: true }).click()
   await page.getByRole('option').first().click()
   await expect(page).toHaveURL(new RegExp(`tag.${keys[0]}=`))
 })

@@ -121,7 +121,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await keys.getByLabel('What it is for').fill(`crawler ${colorScheme}`)
       await keys.getByRole('button', { name: 'Make' }).click()
       await expect(keys.getByText(/^cf_ingest_/)).toBeVisible()
-      await expect(keys.getByRole('cell', { name: `crawler ${colorScheme}` })).toBeVisible()
+      await expect(keys.getByRole('cell', { name: `crawler ${colorScheme}`, exact: true })).toBeVisible()
       await expect(page.getByRole('region', { name: 'Sessions' }).getByText('this one')).toBeVisible()
 
       await page.getByRole('button', { name: 'Refresh' }).click()
