@@ -93,7 +93,7 @@ test.describe('documentation', () => {
 
   test('overview', async ({ page }) => {
     await page.emulateMedia({ colorScheme: 'light' })
-    await page.goto('/?range=30d')
+    await page.goto('/?range=7d')
     await page.waitForLoadState('networkidle')
     await page.waitForTimeout(700)
     await page.screenshot({ path: `${folder}/overview.png` })
