@@ -38,13 +38,18 @@ impl PgBouncer {
         );
         let file = folder.join("pgbouncer.ini");
         fs::write(&file, settings).expect("writable");
-        // It refuses to run as root, and must be able to read its file then.
+        // It refuses to run as root, and must be able to read its file then. What starts it becomes it, so that killing it ends it.
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("ours");
         let mut command =
             match fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own)) {
                 Ok(0) => {
-                    let mut command = Command::new("runuser");
-                    command.args(["-u", "postgres", "--", "pgbouncer"]);
+                    let mut command = Command::new("setpriv");
+                    command.args([
+                        "--reuid=postgres",
+                        "--regid=postgres",
+                        "--init-groups",
+                        "pgbouncer",
+                    ]);
                     command
                 }
                 _ => Command::new("pgbouncer"),

@@ -12,7 +12,7 @@ use crate::{
     user,
 };
 
-/// A server that asks who it is, with a user of each role in the project `alpha`, and `root` of all.
+/// A server that asks who it is, with a user of each role in the project `alpha`, and `owner` of all.
 pub(crate) struct House {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) database: String,
@@ -29,7 +29,7 @@ impl House {
         for role in ["viewer", "editor", "admin"] {
             user(folder.path(), database, role, role, Some("alpha"));
         }
-        user(folder.path(), database, "root", "admin", None);
+        user(folder.path(), database, "owner", "admin", None);
         let mut all = vec!["--auth-required"];
         all.extend(flags);
         let server = Server::start_with(folder.path(), database, &Addresses::free(), &all);
@@ -241,18 +241,18 @@ async fn sessions_begin_and_end(database: &str) {
         &Addresses::free(),
         &["--auth-required"],
     );
-    let root = house.login("root").await;
+    let owner = house.login("owner").await;
     let there = |cookie: &str| {
         send(from_page(&house.client, &other.api, Method::GET, SESSION).header("cookie", cookie))
     };
-    assert_eq!(there(&root).await.status(), 200, "at once");
-    house.ask(&root, Method::POST, "/api/v1/logout").await;
-    let out = async { while there(&root).await.status() != 401 {} };
+    assert_eq!(there(&owner).await.status(), 200, "at once");
+    house.ask(&owner, Method::POST, "/api/v1/logout").await;
+    let out = async { while there(&owner).await.status() != 401 {} };
     tokio::time::timeout(PATIENCE, out)
         .await
         .expect("within seconds");
     assert_eq!(other.terminate().code(), Some(0));
-    nothing_secret_is_kept(&house, &[&root, &viewer]).await;
+    nothing_secret_is_kept(&house, &[&owner, &viewer]).await;
     assert_eq!(house.server.terminate().code(), Some(0));
 }
 
@@ -278,7 +278,7 @@ async fn nothing_secret_is_kept(house: &House, cookies: &[&str]) {
         })
     };
     assert!(has("cli ", "project.create", "alpha", "done"), "{listed}");
-    assert!(has("cli ", "user.create", "root", "done"), "{listed}");
+    assert!(has("cli ", "user.create", "owner", "done"), "{listed}");
     assert!(
         has("cli ", "user.set-password", "viewer", "done"),
         "{listed}"
@@ -290,7 +290,7 @@ async fn nothing_secret_is_kept(house: &House, cookies: &[&str]) {
         has("user admin", "session.end", "of viewer", "done"),
         "{listed}"
     );
-    assert!(has("user root", "logout", "", "done"), "{listed}");
+    assert!(has("user owner", "logout", "", "done"), "{listed}");
     assert!(
         has("anybody", "login", "viewer", "wrong password"),
         "{listed}"
@@ -311,7 +311,7 @@ async fn nothing_secret_is_kept(house: &House, cookies: &[&str]) {
     let secrets = cookies
         .iter()
         .map(|cookie| cookie.split_once('=').expect("a cookie").1);
-    for secret in secrets.chain(["another password", &password("viewer"), &password("root")]) {
+    for secret in secrets.chain(["another password", &password("viewer"), &password("owner")]) {
         let found = everything
             .windows(secret.len())
             .any(|window| window == secret.as_bytes());
@@ -360,7 +360,7 @@ async fn guessing_and_forging_lead_nowhere() {
     assert_eq!(answers[0], answers[2]);
 
     // Where browsers come by TLS, cookies go nowhere else; and a session ends with its time.
-    let answer = house.try_login("root", &password("root")).await;
+    let answer = house.try_login("owner", &password("owner")).await;
     let attributes = set_cookie(&answer);
     assert!(attributes.starts_with("__Host-costflame="), "{attributes}");
     assert!(
@@ -408,7 +408,7 @@ async fn guessing_and_forging_lead_nowhere() {
         let login = house
             .client
             .post(format!("{}/api/v1/login", house.server.api));
-        let login = login.json(&json!({"name": "root", "password": password("root")}));
+        let login = login.json(&json!({"name": "owner", "password": password("owner")}));
         assert_eq!(send(with(login)).await.status(), 403, "{headers:?}");
     }
     let projects = run(house.folder.path(), &house.database, &["project", "list"]);

@@ -69,8 +69,8 @@ async fn each_role_may_do_what_the_document_says() {
         house.tell(editor, Method::PUT, week, away).await.status(),
         400
     );
-    let root = house.login("root").await;
-    let there = house.get(&root, "/api/v1/views?project=beta").await;
+    let owner = house.login("owner").await;
+    let there = house.get(&owner, "/api/v1/views?project=beta").await;
     assert_eq!(there["views"], json!([]));
     assert_eq!(house.ask(editor, Method::DELETE, week).await.status(), 204);
     nobody_is_asked_nobody_administers(house).await;
@@ -106,7 +106,7 @@ async fn nobody_is_asked_nobody_administers(house: House) {
         house.ask("", Method::GET, "/api/v1/users").await.status(),
         403
     );
-    assert_eq!(house.try_login("root", "x").await.status(), 400);
+    assert_eq!(house.try_login("owner", "x").await.status(), 400);
     assert_eq!(house.server.terminate().code(), Some(0));
 }
 
@@ -118,7 +118,7 @@ async fn an_admin_looks_after_their_own(database: &str) {
     let betas_key = betas_key.split('_').nth(2).expect("an id");
     let metrics = key(folder, database, "default", "metrics");
     let metrics = metrics.split('_').nth(2).expect("an id");
-    let (admin, root) = (house.login("admin").await, house.login("root").await);
+    let (admin, owner) = (house.login("admin").await, house.login("owner").await);
     let betas = house.login("betas").await;
     let session = house.get(&betas, "/api/v1/session").await["session"].clone();
     let session = session.as_str().expect("an id");
@@ -136,11 +136,18 @@ async fn an_admin_looks_after_their_own(database: &str) {
             .get(&admin, &format!("/api/v1{path}"))
             .await
             .to_string();
-        for name in ["beta", "\"root\"", "user root", betas_key, metrics, session] {
+        for name in [
+            "beta",
+            "\"owner\"",
+            "user owner",
+            betas_key,
+            metrics,
+            session,
+        ] {
             assert!(!seen.contains(name), "{path} shows {name}: {seen}");
         }
         let all = house
-            .get(&root, &format!("/api/v1{path}"))
+            .get(&owner, &format!("/api/v1{path}"))
             .await
             .to_string();
         assert!(path == "/session" || all.contains("beta"), "{path}: {all}");
@@ -149,15 +156,15 @@ async fn an_admin_looks_after_their_own(database: &str) {
         .ask(&admin, Method::GET, "/api/v1/summary?project=beta")
         .await;
     assert_eq!(entered.status(), 404);
-    house.get(&root, "/api/v1/summary?project=beta").await;
+    house.get(&owner, "/api/v1/summary?project=beta").await;
 
     // Nor changed.
     let rights = json!({"role": "admin", "project": "alpha"});
     let secret = json!({"password": "a good password"});
     for (method, path, told, expected) in [
         (Method::PUT, "/users/betas", &rights, 404),
-        (Method::PUT, "/users/root", &rights, 404),
-        (Method::PUT, "/users/root/password", &secret, 404),
+        (Method::PUT, "/users/owner", &rights, 404),
+        (Method::PUT, "/users/owner/password", &secret, 404),
         (Method::DELETE, "/users/betas", &Value::Null, 404),
         (Method::DELETE, "/users/admin", &Value::Null, 409),
         (Method::PUT, "/users/admin", &rights, 409),
