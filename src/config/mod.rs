@@ -4,28 +4,18 @@
 //! The file's values become clap's defaults, so that every value, wherever it comes from, passes the
 //! same parser and every error names its key.
 
-use std::{
-    ffi::OsString,
-    net::SocketAddr,
-    num::NonZeroU32,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod read;
+mod validate;
 
-use anyhow::{Context, Result, anyhow, bail};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
 use axum::http::{HeaderName, Uri};
-use clap::{Args, Command, ValueEnum};
+use clap::{Args, ValueEnum};
 use costflame_collector::{forward::ForwardTable, listen::TlsFiles, size::parse_size};
 use costflame_pricing::CountedCost;
-use costflame_store::FEWEST_CALL_DAYS;
 
 use crate::oidc::OidcConfig;
-
-/// The file that is read when it exists in the working directory.
-const DEFAULT_FILE: &str = "costflame.toml";
-
-/// The key of destinations in it.
-const FORWARD: &str = "forward";
+pub(crate) use read::with_file_and_environment;
 
 /// Settings of the server.
 #[derive(Clone, Debug, Args)]
@@ -326,88 +316,6 @@ impl ServeConfig {
         }
     }
 
-    /// Checks what no single value can show.
-    pub(crate) fn validate(&self) -> Result<()> {
-        if !self.database_url.starts_with("sqlite:")
-            && !self.database_url.starts_with("postgres://")
-            && !self.database_url.starts_with("postgresql://")
-        {
-            bail!(
-                "database_url must begin with sqlite:// or postgres://, got `{}`",
-                scheme_of(&self.database_url)
-            );
-        }
-        self.validate_tls()?;
-        self.validate_addresses()?;
-        if self.max_in_flight_bytes < self.max_request_bytes {
-            bail!(
-                "max_in_flight_bytes must be at least max_request_bytes, or the largest request could never be received"
-            );
-        }
-        if self
-            .keep_call_days()
-            .is_some_and(|days| days < FEWEST_CALL_DAYS)
-        {
-            bail!(
-                "keep_calls must be at least {FEWEST_CALL_DAYS} days: until then traces may change"
-            );
-        }
-        if self.session_idle.is_zero() || self.session_lifetime < self.session_idle {
-            bail!("session_idle must be more than nothing and at most session_lifetime");
-        }
-        self.oidc.validate(self)?;
-        if self.proxy_hops > 0 && !self.behind_proxy {
-            bail!("proxy_hops is for behind_proxy: without a proxy anybody writes x-forwarded-for");
-        }
-        if self.max_spans_per_request == 0 {
-            bail!("max_spans_per_request must be at least 1");
-        }
-        if self.max_connections == 0 {
-            bail!("max_connections must be at least 1");
-        }
-        Ok(())
-    }
-
-    fn validate_tls(&self) -> Result<()> {
-        match (&self.tls_certificate, &self.tls_key) {
-            (Some(_), None) => bail!("tls_key is missing: tls_certificate is of no use without"),
-            (None, Some(_)) => bail!("tls_certificate is missing: tls_key is of no use without"),
-            (None, None) if self.tls_client_ca.is_some() => {
-                bail!(
-                    "tls_client_ca needs tls_certificate and tls_key: without TLS nobody shows a certificate"
-                )
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Who can be reached from elsewhere encrypts and asks who it is, or says that something in front does.
-    fn validate_addresses(&self) -> Result<()> {
-        let asks_senders = self.auth_required || self.tls_client_ca.is_some();
-        for (key, address, asks) in [
-            ("otlp_grpc_addr", self.otlp_grpc_addr, asks_senders),
-            ("otlp_http_addr", self.otlp_http_addr, asks_senders),
-            ("http_addr", self.http_addr, self.auth_required),
-        ] {
-            if self.behind_proxy || address.ip().is_loopback() {
-                continue;
-            }
-            if self.tls_certificate.is_none() {
-                bail!(
-                    "{key}: {address} can be reached from elsewhere, and nothing is encrypted there; set tls_certificate \
-                     and tls_key, listen on 127.0.0.1, or set behind_proxy where something in front does both"
-                );
-            }
-            if !asks {
-                bail!(
-                    "{key}: {address} can be reached from elsewhere, and nobody is asked who it is there; set auth_required, \
-                     listen on 127.0.0.1, or set behind_proxy where something in front asks"
-                );
-            }
-        }
-        Ok(())
-    }
-
     /// The files of the listeners' TLS, if they speak it.
     pub(crate) fn tls_files(&self) -> Option<TlsFiles> {
         Some(TlsFiles {
@@ -418,131 +326,6 @@ impl ServeConfig {
     }
 }
 
-/// The part of a URL that is safe to show.
-fn scheme_of(url: &str) -> &str {
-    url.split_once("://")
-        .map_or("no scheme", |(scheme, _)| scheme)
-}
-
-/// Puts the file's values in as defaults of the `serve` command, checks the environment's keys, and returns the file's
-/// `[[forward]]` tables.
-pub(crate) fn with_file_and_environment(
-    command: Command,
-    named: Option<&Path>,
-) -> Result<(Command, Vec<ForwardTable>)> {
-    let keys = keys(&command);
-    check_environment(&command)?;
-    let path = match named {
-        Some(path) => path.to_owned(),
-        None if Path::new(DEFAULT_FILE).exists() => PathBuf::from(DEFAULT_FILE),
-        None => return Ok((command, Vec::new())),
-    };
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
-    let table: toml::Table = text
-        .parse()
-        .with_context(|| format!("{} is not valid TOML", path.display()))?;
-    let mut command = command;
-    let mut forward = Vec::new();
-    for (key, value) in table {
-        if key == FORWARD {
-            forward = forward_tables(value).with_context(|| path.display().to_string())?;
-            continue;
-        }
-        if !keys.contains(&key) || key == "config" {
-            bail!(
-                "{}: unknown key `{key}`; known keys are: {}, {FORWARD}",
-                path.display(),
-                keys.join(", ")
-            );
-        }
-        let text = match value {
-            toml::Value::String(text) => text,
-            toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Boolean(flag) => flag.to_string(),
-            other => bail!(
-                "{}: `{key}` must be a text, a number or a boolean, got {}",
-                path.display(),
-                other.type_str()
-            ),
-        };
-        command = with_default(command, &key, &text);
-    }
-    Ok((command, forward))
-}
-
-/// Reads `[[forward]]`; errors name the key and no header.
-fn forward_tables(value: toml::Value) -> Result<Vec<ForwardTable>> {
-    let toml::Value::Array(tables) = value else {
-        bail!("`{FORWARD}` is a list: write [[{FORWARD}]]");
-    };
-    let mut read = Vec::new();
-    for (number, table) in tables.into_iter().enumerate() {
-        let key = format!("{FORWARD}[{number}]");
-        let headers = table.get("headers").map(|headers| {
-            headers
-                .as_table()
-                .is_some_and(|headers| headers.values().all(toml::Value::is_str))
-        });
-        if headers == Some(false) {
-            bail!("{key}.headers must be a table of texts");
-        }
-        let table: Result<ForwardTable, _> = table.try_into();
-        read.push(table.map_err(|error| anyhow!("{key}: {}", error.message()))?);
-    }
-    Ok(read)
-}
-
-/// The default of a key, in every command that has it: they all mean the same database and the same prices.
-fn with_default(command: Command, key: &str, text: &str) -> Command {
-    let has_key = command.get_arguments().any(|arg| arg.get_id() == key);
-    let command = if has_key {
-        let text = text.to_owned();
-        command.mut_arg(key, |arg| arg.default_value(text))
-    } else {
-        command
-    };
-    command.mut_subcommands(|below| with_default(below, key, text))
-}
-
-/// Every key of the configuration, in the order of the struct.
-fn keys(command: &Command) -> Vec<String> {
-    let serve = command
-        .find_subcommand("serve")
-        .expect("serve is a command of this binary");
-    serve
-        .get_arguments()
-        .map(|arg| arg.get_id().to_string())
-        .filter(|id| id != "help")
-        .collect()
-}
-
-/// A misspelt variable is an error, or it would silently do nothing.
-fn check_environment(command: &Command) -> Result<()> {
-    let known = variables(command);
-    for (name, _) in std::env::vars_os() {
-        let Some(key) = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("COSTFLAME_"))
-        else {
-            continue;
-        };
-        if !known.contains(&name) {
-            bail!(
-                "unknown environment variable COSTFLAME_{key}; `costflame serve --help` lists the known ones"
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Every variable that some command reads.
-fn variables(command: &Command) -> Vec<OsString> {
-    let own = command.get_arguments().filter_map(|arg| arg.get_env());
-    let below = command.get_subcommands().flat_map(variables);
-    own.map(ToOwned::to_owned).chain(below).collect()
-}
-
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|_| "expected a time such as 500ms, 2s or 1m".to_owned())
@@ -550,7 +333,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use std::path::Path;
+
+    use clap::{Command, CommandFactory};
 
     use super::*;
 
