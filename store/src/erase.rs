@@ -4,7 +4,7 @@ use crate::{DEFAULT_PROJECT, Store, StoreError, store::Backend};
 
 /// Tables with rows of projects, in the order in which they are emptied: marks before the spans they are for, differences before
 /// the sums they are added to, so that whoever works on the project meanwhile finds nothing left to do.
-pub const TABLES: [&str; 24] = [
+pub(crate) const TABLES: [&str; 24] = [
     "dirty",
     "landing",
     "sampled_calls",

@@ -59,8 +59,6 @@ pub use audit::{Act, AuditLine, DONE, NOTHING};
 pub use call_row::{CallKey, CallRow, DAY_US, Instead, UNSAMPLED, day_of, unseen_cost};
 pub use classes::ClassSet;
 pub use delta::TIERS;
-#[cfg(feature = "testing")]
-pub use erase::TABLES as PROJECT_TABLES;
 pub use error::{OLDEST_POSTGRES, StoreError};
 pub use forget::Forgotten;
 pub use measures::{COUNTS, Measures, SUMS};
@@ -79,3 +77,7 @@ pub use status::Status;
 pub use store::{Options, Store};
 pub use trace_row::{TraceRow, TraceTotals};
 pub use verify::{Difference, Verified};
+
+/// Tables with rows of projects.
+#[cfg(feature = "testing")]
+pub const PROJECT_TABLES: &[&str] = &erase::TABLES;
