@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
 use super::{
     budget::{Budget, Reservation},
+    buffer::Buffer,
     status::Refusal,
 };
 
@@ -113,48 +114,12 @@ async fn collect(
             1
         };
         reservation.grow_to(length.max(trusted * ratio)).await?;
-        buffer.push(data, trusted);
+        buffer.push(data, trusted, max + promise.frame);
     }
     Ok(Held {
         bytes: buffer.finish(),
         reservation,
     })
-}
-
-/// Frames in one piece; a body of a single frame is not copied.
-#[derive(Default)]
-struct Buffer {
-    first: Bytes,
-    joined: BytesMut,
-}
-
-impl Buffer {
-    fn len(&self) -> usize {
-        self.first.len() + self.joined.len()
-    }
-
-    fn push(&mut self, data: Bytes, expected: usize) {
-        if self.len() == 0 && expected <= data.len() {
-            self.first = data;
-            return;
-        }
-        if expected > self.joined.len() {
-            self.joined.reserve(expected - self.joined.len());
-        }
-        if !self.first.is_empty() {
-            self.joined
-                .extend_from_slice(&std::mem::take(&mut self.first));
-        }
-        self.joined.extend_from_slice(&data);
-    }
-
-    fn finish(self) -> Bytes {
-        if self.joined.is_empty() {
-            self.first
-        } else {
-            self.joined.freeze()
-        }
-    }
 }
 
 /// Reads the rest of a refused body away, so that a client that is still sending hears the answer

@@ -7,6 +7,7 @@
 
 mod body;
 pub mod budget;
+mod buffer;
 pub mod config;
 mod grpc;
 mod http;
