@@ -7,7 +7,7 @@ use costflame_profile::{Attribution, PathId, Rule, Signal, SpanId, Text, TraceId
 
 use super::{
     clauses::{JOIN_SERIES, Source, needs_series, push_clauses},
-    facts::push_call_range,
+    facts::{push_call_range, push_days},
     filter::Filter,
     snapshot::{Row, Snapshot},
     sql::Sql,
@@ -139,12 +139,31 @@ pub(crate) async fn calls_of_trace(
     project: i32,
     trace: TraceId,
 ) -> Result<Vec<CallRecord>, StoreError> {
+    let Some(extent) = extent_of_trace(snapshot, project, trace).await? else {
+        return Ok(Vec::new());
+    };
     let mut sql = select(snapshot);
     sql.push(" WHERE f.project_id = ").bind(project);
     sql.push(" AND f.lane = ").bind(i64::from(lane(&trace)));
     sql.push(" AND f.trace_id = ").bind(&trace.0[..]);
+    push_days(&mut sql, extent);
     sql.push(" ORDER BY f.start_us, f.span_id");
     snapshot.all(sql, read).await
+}
+
+/// Start and end of a trace; `None` for one without a row, which has no calls either.
+async fn extent_of_trace(
+    snapshot: &mut Snapshot,
+    project: i32,
+    trace: TraceId,
+) -> Result<Option<(i64, i64)>, StoreError> {
+    let mut sql = snapshot.sql("SELECT start_us, end_us FROM traces WHERE project_id = ");
+    sql.bind(project);
+    sql.push(" AND lane = ").bind(i64::from(lane(&trace)));
+    sql.push(" AND trace_id = ").bind(&trace.0[..]);
+    snapshot
+        .first(sql, |row| Ok((row.int(0)?, row.int(1)?)))
+        .await
 }
 
 /// For calls that repeat those below them (an aggregate, a wrapper): how many counted calls are

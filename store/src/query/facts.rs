@@ -321,27 +321,19 @@ pub(crate) fn push_calls_of(sql: &mut Sql, table: &str, filter: &Filter, ask: As
 /// Appends the range of starts, also as days: they are the partitions.
 pub(crate) fn push_call_range(sql: &mut Sql, (from_us, to_us): Range) {
     push_range(sql, "f.start_us", (from_us, to_us));
-    push_range(
-        sql,
-        "f.start_day",
-        (
-            from_us.div_euclid(DAY_US),
-            (to_us - 1).div_euclid(DAY_US) + 1,
-        ),
-    );
+    push_days(sql, (from_us, to_us - 1));
 }
 
 /// The same among the calls of one trace. The sign keeps SQLite from walking the whole range instead of them.
 pub(crate) fn push_range_of_trace(sql: &mut Sql, (from_us, to_us): Range) {
     push_range(sql, "+f.start_us", (from_us, to_us));
-    push_range(
-        sql,
-        "f.start_day",
-        (
-            from_us.div_euclid(DAY_US),
-            (to_us - 1).div_euclid(DAY_US) + 1,
-        ),
-    );
+    push_days(sql, (from_us, to_us - 1));
+}
+
+/// Appends the UTC days of two moments and all between: a partition of another day is not even planned for.
+pub(crate) fn push_days(sql: &mut Sql, (first_us, last_us): Range) {
+    let days = (first_us.div_euclid(DAY_US), last_us.div_euclid(DAY_US) + 1);
+    push_range(sql, "f.start_day", days);
 }
 
 /// Appends ` AND …`: from the first bound up to the second.

@@ -7,7 +7,7 @@ use costflame_profile::{FrameKind, PathId, TraceId};
 use super::{
     calls::push_traces,
     clauses::{JOIN_SERIES, Source, needs_series, push_clauses},
-    facts::push_range_of_trace,
+    facts::{push_days, push_range_of_trace},
     filter::Filter,
     paths::Paths,
     snapshot::{Row, Snapshot},
@@ -252,6 +252,11 @@ async fn add_calls(
         "f.",
         records.iter().map(|record| &record.trace_id),
     );
+    let first_us = records.iter().map(|record| record.start_us).min();
+    let last_us = records.iter().map(|record| record.end_us).max();
+    if let Some(days) = first_us.zip(last_us) {
+        push_days(&mut sql, days);
+    }
     sql.push(" GROUP BY 1, 2, 3");
     let rows = snapshot
         .all(sql, |row| {
