@@ -18,7 +18,7 @@ use crate::{
 /// A trace is settled so long after its root has landed, by default.
 const AFTER_ROOT: Duration = Duration::from_secs(2);
 /// A burst is settled within so many times its length.
-const PATIENCE: u32 = 40;
+pub(crate) const PATIENCE: u32 = 40;
 
 /// How the load looks.
 #[derive(Clone, Debug)]
@@ -159,7 +159,7 @@ pub(crate) async fn compare(
 }
 
 /// The load generator in a process of its own.
-async fn drive(
+pub(crate) async fn drive(
     shape: &Shape,
     url: &str,
     rate: Option<f64>,

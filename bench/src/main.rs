@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: what one core recognises and prices, and what the real binary acknowledges into a fresh
 //! database, beside raw COPY or INSERT of the same rows in the same run.
 
+mod crowd;
 mod figures;
+mod forward;
 mod ingest;
 mod month;
 mod raw;
@@ -44,6 +46,9 @@ struct Options {
     /// Drive this OTLP endpoint with the same load and measure nothing else
     #[arg(long, value_name = "URL")]
     compare: Option<String>,
+    /// Connections that misbehave
+    #[arg(long, default_value_t = 1_000)]
+    crowd: usize,
     /// Calls behind the questions about a month
     #[arg(long, default_value_t = 10_000_000)]
     month_calls: usize,
@@ -65,6 +70,10 @@ enum Part {
     Ingest,
     /// Settling
     Settle,
+    /// Receiving with a destination that everything is forwarded to, beside receiving without
+    Forward,
+    /// Connections that misbehave, beside a client that does not
+    Crowd,
     /// Questions about a month
     Month,
 }
@@ -79,12 +88,22 @@ enum Kind {
 }
 
 impl Options {
+    /// How to make a fresh database of each kind.
+    fn fresh(&self) -> impl Iterator<Item = fn() -> Result<Database>> {
+        let kinds: [(Kind, fn() -> Result<Database>); 2] = [
+            (Kind::Sqlite, Database::sqlite),
+            (Kind::Postgres, || Ok(Database::postgres())),
+        ];
+        let only = self.database;
+        let wanted = kinds
+            .into_iter()
+            .filter(move |(kind, _)| only.is_none_or(|only| only == *kind));
+        wanted.map(|(_, fresh)| fresh)
+    }
+
     /// Fresh databases.
     fn databases(&self) -> Result<Vec<Database>> {
-        let wants = |kind| self.database.is_none_or(|only| only == kind);
-        let sqlite = wants(Kind::Sqlite).then(Database::sqlite).transpose()?;
-        let postgres = wants(Kind::Postgres).then(Database::postgres);
-        Ok(sqlite.into_iter().chain(postgres).collect())
+        self.fresh().map(|fresh| fresh()).collect()
     }
 
     fn shape(&self) -> Shape {
@@ -100,7 +119,9 @@ impl Options {
     }
 
     fn wants(&self, part: Part) -> bool {
-        self.only.is_none_or(|only| only == part)
+        let is_long = matches!(part, Part::Forward | Part::Crowd);
+        self.only
+            .map_or(!(self.quick && is_long), |only| only == part)
     }
 }
 
@@ -132,6 +153,17 @@ async fn measure(figures: &mut Figures, options: &Options) -> Result<()> {
         let traces = if options.quick { 1_000 } else { 20_000 };
         for database in options.databases()? {
             settle::measure(figures, &database, traces, options.seconds(3, 30)).await?;
+        }
+    }
+    if options.wants(Part::Forward) {
+        let (time, turns) = (options.seconds(2, 15), if options.quick { 1 } else { 3 });
+        for fresh in options.fresh() {
+            forward::measure(figures, fresh, &options.shape(), time, turns).await?;
+        }
+    }
+    if options.wants(Part::Crowd) {
+        for database in options.databases()? {
+            crowd::measure(figures, &database, options.crowd, options.seconds(3, 60)).await?;
         }
     }
     if options.wants(Part::Month) {

@@ -87,7 +87,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(database: &Database) -> Result<Self> {
-        let mut child = Command::new(binary()?)
+        Self::start_with(database, &[])
+    }
+
+    /// With variables in its environment.
+    pub(crate) fn start_with(database: &Database, variables: &[(&str, &str)]) -> Result<Self> {
+        let mut child = Command::new(beside("costflame")?)
+            .envs(variables.iter().copied())
             .args([
                 "serve",
                 "--otlp-grpc-addr",
@@ -159,11 +165,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The release binary.
-fn binary() -> Result<PathBuf> {
-    beside("costflame")
 }
 
 /// A program beside this one.
