@@ -28,6 +28,8 @@ pub(crate) async fn forget<S: Session>(
     now_us: i64,
 ) -> Result<Forgotten, StoreError> {
     let keys: Vec<TraceKey> = keys.iter().copied().collect();
+    // On SQLite the transaction of the only writer begins here.
+    session.lock(&BTreeSet::new()).await?;
     let dropped = session.dropped_before().await?;
     let traces = session.traces(&keys).await?;
     let days = dropped.kept(days(&[], &traces));

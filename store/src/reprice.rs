@@ -10,13 +10,14 @@ use costflame_pricing::{Catalog, CatalogId, Flags, PriceRequest, Receipt, Usd, U
 use costflame_profile::{Call, TraceId};
 
 use crate::{
-    CallKey, CallRow, LandingRow, SeriesRow, StoreError, TraceKey,
+    CallKey, CallRow, LandingRow, SeriesRow, Store, StoreError, TraceKey,
     claim_row::ClaimRow,
     correction, day_of, election,
     outcome::{Horizon, Known, outcome},
     plan::Writes,
     session::Session,
     settle::{days, gather},
+    store::{Backend, dispatch},
 };
 
 /// Traces of one step.
@@ -197,6 +198,34 @@ struct Change {
     calls: Vec<(CallRow, CallRow)>,
     /// The prices decide which span gives the usage, and that has changed: the trace is to be settled again.
     again: bool,
+}
+
+impl Store {
+    /// Begins to price a range again, or goes on with the same work that has not ended. Nothing is priced yet.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn begin_repricing(
+        &self,
+        work: &Repricing<'_>,
+        now_us: i64,
+    ) -> Result<RepricingState, StoreError> {
+        dispatch!(self, begin_repricing(work, now_us))
+    }
+
+    /// Prices some traces again, or finds that nothing is left. Spans land and traces settle meanwhile; a trace for which
+    /// prices decide what is settled is marked and settled by whoever settles.
+    ///
+    /// # Errors
+    /// When the database cannot be written; the same step may be tried again.
+    pub async fn reprice(
+        &self,
+        work: &Repricing<'_>,
+        state: RepricingState,
+        now_us: i64,
+    ) -> Result<RepricingState, StoreError> {
+        dispatch!(self, reprice(work, state, self.keep.horizon_us, now_us))
+    }
 }
 
 /// Prices traces of one lane again in a session that nobody else settles in, and notes that this is done.

@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::{
-    CallRow, Due, LandingRow, Measures, SeriesRow, StoreError, TraceKey, TraceRow,
+    CallRow, Due, LandingRow, Measures, SeriesRow, Store, StoreError, TraceKey, TraceRow,
     call_row::day_of,
     election,
     outcome::{Horizon, Known, MOST_ROWS, outcome},
     plan::{Batch, Writes},
     retention::DroppedBefore,
     session::Session,
+    store::{Backend, dispatch},
 };
 
 /// The right to settle a lane, for as long as nobody else has taken it over.
@@ -36,6 +37,46 @@ pub struct SettleReport {
     pub truncated: usize,
     /// What it added to the sums and took away, by series.
     pub changes: Vec<(SeriesRow, Measures)>,
+}
+
+impl Store {
+    /// Traces to settle in one transaction. On SQLite whoever waits for an acknowledgement waits for it too, so it is short.
+    #[must_use]
+    pub const fn traces_at_once(&self) -> usize {
+        match self.backend {
+            Backend::Sqlite(_) => 512,
+            Backend::Postgres(_) => 1024,
+        }
+    }
+
+    /// Settles traces and deletes their marks: their calls, claims, row and differences of the
+    /// rollups become what all their landed spans say, whatever they were before.
+    ///
+    /// `leases` must hold the lane of every trace. Marks that are not in `due` stay, and their
+    /// traces come again. A batch costs memory for all its spans.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when a lane has been taken over: lease again. After a retryable
+    /// error the same traces may be settled again.
+    pub async fn settle(&self, leases: &[Lease], due: &[Due]) -> Result<SettleReport, StoreError> {
+        if due.is_empty() {
+            return Ok(SettleReport::default());
+        }
+        let held = |due: &Due| {
+            leases
+                .iter()
+                .find(|lease| lease.lane == due.trace.lane())
+                .copied()
+        };
+        let mut needed = Vec::new();
+        for due in due {
+            let lease = held(due).ok_or(StoreError::Fenced(due.trace.lane()))?;
+            if !needed.contains(&lease) {
+                needed.push(lease);
+            }
+        }
+        dispatch!(self, settle(&needed, due, self.keep.horizon_us))
+    }
 }
 
 /// Settles traces in an open session; nothing is written if it fails.

@@ -10,9 +10,8 @@ use costflame_profile::TraceId;
 use tokio::sync::Semaphore;
 
 use crate::{
-    CatalogRow, Dropped, Due, Forgotten, LandingRow, Lease, MarkId, MarkPage, OutboxRow, PriceKind,
-    PriceSourceRow, Repricing, RepricingState, SettleReport, Status, StoreError, Totals, TraceKey,
-    Verified, clock,
+    CatalogRow, Dropped, Forgotten, LandingRow, Lease, MarkId, MarkPage, OutboxRow, PriceKind,
+    PriceSourceRow, Repricing, Status, StoreError, Totals, TraceKey, Verified, clock,
     postgres::{self, Postgres},
     query,
     retention::{FEWEST_CALL_DAYS, Keep},
@@ -65,7 +64,7 @@ impl Default for Options {
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) backend: Backend,
-    keep: Keep,
+    pub(crate) keep: Keep,
     /// Places of those who ask at the same time: who comes later waits for one without taking a
     /// connection, and a database that does not answer is noticed early.
     turns: Arc<Semaphore>,
@@ -214,35 +213,6 @@ impl Store {
         dispatch!(self, marks_after(lanes, after, limit))
     }
 
-    /// Settles traces and deletes their marks: their calls, claims, row and differences of the
-    /// rollups become what all their landed spans say, whatever they were before.
-    ///
-    /// `leases` must hold the lane of every trace. Marks that are not in `due` stay, and their
-    /// traces come again. A batch costs memory for all its spans.
-    ///
-    /// # Errors
-    /// [`StoreError::Fenced`] when a lane has been taken over: lease again. After a retryable
-    /// error the same traces may be settled again.
-    pub async fn settle(&self, leases: &[Lease], due: &[Due]) -> Result<SettleReport, StoreError> {
-        if due.is_empty() {
-            return Ok(SettleReport::default());
-        }
-        let held = |due: &Due| {
-            leases
-                .iter()
-                .find(|lease| lease.lane == due.trace.lane())
-                .copied()
-        };
-        let mut needed = Vec::new();
-        for due in due {
-            let lease = held(due).ok_or(StoreError::Fenced(due.trace.lane()))?;
-            if !needed.contains(&lease) {
-                needed.push(lease);
-            }
-        }
-        dispatch!(self, settle(&needed, due, self.keep.horizon_us))
-    }
-
     /// Adds at most `limit` differences (twice: by path, by dimension) to the rollups of every
     /// tier and returns how many; 0 means there were none, or that somebody else is folding.
     ///
@@ -250,6 +220,14 @@ impl Store {
     /// When the database cannot be written.
     pub async fn fold(&self, limit: u32) -> Result<u64, StoreError> {
         dispatch!(self, fold(limit))
+    }
+
+    /// Whether differences wait to be added to the rollups.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn has_differences(&self) -> Result<bool, StoreError> {
+        dispatch!(self, has_differences())
     }
 
     /// Drops landed spans of traces that are sealed and settled, claims past their horizon, and
@@ -517,32 +495,6 @@ impl Store {
         seen: impl Fn(u64),
     ) -> Result<Totals, StoreError> {
         dispatch!(self, reprice_totals(work, seen))
-    }
-
-    /// Begins to price a range again, or goes on with the same work that has not ended. Nothing is priced yet.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn begin_repricing(
-        &self,
-        work: &Repricing<'_>,
-        now_us: i64,
-    ) -> Result<RepricingState, StoreError> {
-        dispatch!(self, begin_repricing(work, now_us))
-    }
-
-    /// Prices some traces again, or finds that nothing is left. Spans land and traces settle meanwhile; a trace for which
-    /// prices decide what is settled is marked and settled by whoever settles.
-    ///
-    /// # Errors
-    /// When the database cannot be written; the same step may be tried again.
-    pub async fn reprice(
-        &self,
-        work: &Repricing<'_>,
-        state: RepricingState,
-        now_us: i64,
-    ) -> Result<RepricingState, StoreError> {
-        dispatch!(self, reprice(work, state, self.keep.horizon_us, now_us))
     }
 
     /// Keeps a price snapshot; one that is there already stays.

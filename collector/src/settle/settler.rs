@@ -27,8 +27,6 @@ const TIDY_EVERY: Duration = Duration::from_secs(600);
 const TIDY_AGAIN: Duration = Duration::from_secs(60);
 /// Marks read in one statement.
 const MARKS: u32 = 10_000;
-/// Traces settled in one transaction, unless they have [`SPANS`] new spans before.
-const TRACES: usize = 1024;
 /// Spans after which a transaction takes no further trace.
 const SPANS: u64 = 20_000;
 /// Differences folded in one transaction.
@@ -216,6 +214,9 @@ impl Settler {
         self.renew().await?;
         let more_marks = self.read_marks().await?;
         // A batch that finds somebody folding has to write differences, so batches make way.
+        if Instant::now() >= self.fold_at && !self.store.has_differences().await? {
+            self.note_folded();
+        }
         if Instant::now() < self.fold_at {
             self.begin_due();
         }
@@ -231,9 +232,14 @@ impl Settler {
         let all_folded = self.store.fold(DELTAS).await? < u64::from(DELTAS);
         self.fold_at = Instant::now() + FOLD_EVERY;
         if all_folded {
-            self.folded_at = Instant::now();
+            self.note_folded();
         }
         Ok(all_folded)
+    }
+
+    fn note_folded(&mut self) {
+        self.folded_at = Instant::now();
+        self.fold_at = self.folded_at + FOLD_EVERY;
     }
 
     fn report(&self) {
@@ -294,9 +300,8 @@ impl Settler {
             if !self.under_way[batch].is_empty() {
                 continue;
             }
-            let due = self
-                .schedule
-                .take_due(batch, self.clock.now_us(), TRACES, SPANS);
+            let (now_us, traces) = (self.clock.now_us(), self.store.traces_at_once());
+            let due = self.schedule.take_due(batch, now_us, traces, SPANS);
             if due.is_empty() {
                 continue;
             }

@@ -165,6 +165,14 @@ impl Into<'_> {
 }
 
 impl Postgres {
+    /// See [`crate::Store::has_differences`].
+    pub(crate) async fn has_differences(&self) -> Result<bool, StoreError> {
+        let any = query_scalar(
+            "SELECT EXISTS (SELECT FROM trace_deltas) OR EXISTS (SELECT FROM rollup_deltas) OR EXISTS (SELECT FROM dim_deltas)",
+        );
+        Ok(any.fetch_one(&self.pool).await?)
+    }
+
     /// See [`crate::Store::fold`].
     pub(crate) async fn fold(&self, limit: u32) -> Result<u64, StoreError> {
         let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;

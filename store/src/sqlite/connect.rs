@@ -8,13 +8,16 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::Sqlite;
+use super::{Sqlite, checkpoint::Checkpoints};
 use crate::{Options, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Two processes that start at once may both try the same migration; the later one tries again.
 const MIGRATION_ATTEMPTS: u32 = 5;
+
+/// Rows that a connection's thread reads ahead: few would have the two threads wake each other all the time.
+const ROWS: usize = 512;
 
 impl Sqlite {
     /// Opens or creates the file at `path`.
@@ -26,9 +29,11 @@ impl Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
+            .row_buffer_size(ROWS)
+            .page_size(8192) // of a new file: fewer pages change than by 4096
             .pragma("temp_store", "memory")
             .pragma("cache_size", "-65536") // 64 MiB
-            .pragma("wal_autocheckpoint", "4000") // pages: fewer, larger checkpoints
+            .pragma("wal_autocheckpoint", "8000") // pages: what `Checkpoints` leaves
             .disable_statement_logging();
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -43,15 +48,18 @@ impl Sqlite {
             .map_err(|error| describe(path, error))?;
         let file = file
             .pragma("query_only", "on")
-            .pragma("cache_size", "-16384"); // 16 MiB
+            .pragma("cache_size", "-4096"); // 4 MiB
         let askers = options.askers();
         let reader = readers(options.max_connections - askers, options.acquire_timeout);
         let questions = readers(askers, options.acquire_timeout);
+        let reader = reader.connect_with(file.clone()).await?;
         Ok(Self {
-            reader: reader.connect_with(file.clone()).await?,
+            checkpoints: Checkpoints::start(reader.clone()),
+            reader,
             questions: questions.connect_with(file).await?,
             writer,
             seen: Arc::default(),
+            settling: Arc::default(),
             turn: Arc::default(),
         })
     }

@@ -34,7 +34,9 @@ impl Sqlite {
         for row in outbox {
             insert_outbox(guard.connection(), row).await?;
         }
-        guard.commit().await
+        guard.commit().await?;
+        self.checkpoints.want();
+        Ok(())
     }
 
     /// See [`crate::Store::raw_landing`].

@@ -2,6 +2,7 @@
 
 mod add;
 mod bind;
+mod checkpoint;
 mod connect;
 mod landing;
 mod lanes;
@@ -21,12 +22,13 @@ mod write;
 use std::{collections::BTreeSet, sync::Arc};
 
 use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 
 use crate::{
     Due, Forgotten, Lease, SettleReport, StoreError, TraceKey, Verified, forget, seen::Seen,
     settle, verify::verify,
 };
+use checkpoint::Checkpoints;
 use session::SqliteSession;
 use snapshot::SqliteSnapshot;
 
@@ -38,8 +40,12 @@ pub(crate) struct Sqlite {
     pub(crate) reader: SqlitePool,
     /// Readers for questions of users, so that these never keep settling or checking waiting.
     pub(crate) questions: SqlitePool,
+    checkpoints: Checkpoints,
     seen: Arc<Seen>,
-    /// Held by the one settling at work.
+    /// Shared by settlings; held alone by whoever drops what they may read.
+    settling: Arc<RwLock<()>>,
+    /// Held by the settling that writes: of all who wait for the writer no more than one settles, so that spans land between
+    /// two of them.
     turn: Arc<Mutex<()>>,
 }
 

@@ -38,16 +38,23 @@ impl MultiRow {
     pub(super) async fn insert<T>(
         &'static self,
         connection: &mut SqliteConnection,
-        mut rows: &[T],
+        rows: &[T],
         bind: impl Fn(Insert, &T) -> Insert,
     ) -> Result<(), StoreError> {
-        while !rows.is_empty() {
-            let fitting = self.sizes.iter().find(|(size, _)| *size <= rows.len());
-            let (size, sql) = fitting.expect("the last size is one row");
-            let (now, later) = rows.split_at(*size);
-            let insert = now.iter().fold(sqlx::query(sql.as_str()), &bind);
-            insert.execute(&mut *connection).await?;
-            rows = later;
+        let mut left = rows;
+        let mut next = || {
+            let (size, sql) = self.sizes.iter().find(|(size, _)| *size <= left.len())?;
+            let (now, later) = left.split_at(*size);
+            left = later;
+            Some(now.iter().fold(sqlx::query(sql.as_str()), &bind))
+        };
+        let mut ready = next();
+        while let Some(insert) = ready {
+            // While SQLite's thread is at one statement, the next is made ready.
+            let (done, following) =
+                tokio::join!(insert.execute(&mut *connection), async { next() });
+            done?;
+            ready = following;
         }
         Ok(())
     }

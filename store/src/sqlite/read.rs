@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use costflame_profile::Identity;
+use futures::TryStreamExt as _;
 use sqlx::{
     Row, SqliteConnection,
     query::Query,
@@ -45,13 +46,12 @@ pub(super) async fn landed(
     let query = sqlx::query(SQL)
         .bind(trace_keys(traces))
         .bind(MOST_ROWS as i64);
-    let rows = fetch(connection, query).await?;
-    if rows.len() < MOST_ROWS {
-        return rows.iter().map(read_landing).collect();
+    let mut landed = fetch(connection, query, read_landing).await?;
+    if landed.len() < MOST_ROWS {
+        return Ok(landed);
     }
     // Only where all of them together reach the bound does it matter which come first.
-    drop(rows);
-    let mut landed = Vec::new();
+    landed.clear();
     for trace in traces {
         landed.extend(first_landed(connection, *trace).await?);
     }
@@ -73,8 +73,7 @@ async fn first_landed(
         .bind(trace.trace_id.0.to_vec())
         .bind(trace.project)
         .bind(MOST_ROWS as i64);
-    let rows = fetch(connection, query).await?;
-    rows.iter().map(read_landing).collect()
+    fetch(connection, query, read_landing).await
 }
 
 /// Rows of the traces.
@@ -89,20 +88,16 @@ pub(super) async fn traces(
          t.tokens_out_hi, t.tokens_out_lo FROM json_each($1) AS k CROSS JOIN traces t \
          ON t.project_id = k.value ->> 2 AND t.lane = k.value ->> 0 AND t.trace_id = unhex(k.value ->> 1)"
     );
-    let rows = read(connection, SQL, trace_keys(traces)).await?;
-    rows.iter()
-        .map(|row| {
-            read_trace_row!(
-                row,
-                [
-                    halves(row, 17)?,
-                    halves(row, 19)?,
-                    halves(row, 21)?,
-                    halves(row, 23)?
-                ]
-            )
-        })
-        .collect()
+    let query = sqlx::query(SQL).bind(trace_keys(traces));
+    let totals = |row: &SqliteRow| -> Result<[i128; 4], StoreError> {
+        Ok([
+            halves(row, 17)?,
+            halves(row, 19)?,
+            halves(row, 21)?,
+            halves(row, 23)?,
+        ])
+    };
+    fetch(connection, query, |row| read_trace_row!(row, totals(row)?)).await
 }
 
 /// Calls of the traces that start on one of `days`, first to last.
@@ -117,15 +112,11 @@ pub(super) async fn calls(
         " FROM json_each($1) AS k CROSS JOIN calls c ON c.project_id = k.value ->> 2 AND c.lane = k.value ->> 0 \
          AND c.trace_id = unhex(k.value ->> 1) WHERE c.start_day >= $2 AND c.start_day <= $3"
     );
-    let rows = fetch(
-        connection,
-        sqlx::query(SQL)
-            .bind(trace_keys(traces))
-            .bind(days.0)
-            .bind(days.1),
-    )
-    .await?;
-    rows.iter().map(|row| read_call_row!(row)).collect()
+    let query = sqlx::query(SQL)
+        .bind(trace_keys(traces))
+        .bind(days.0)
+        .bind(days.1);
+    fetch(connection, query, |row| read_call_row!(row)).await
 }
 
 /// Calls by key and start day.
@@ -139,8 +130,8 @@ pub(super) async fn calls_at(
         " FROM json_each($1) AS k CROSS JOIN calls c ON c.project_id = k.value ->> 2 AND c.lane = k.value ->> 0 \
          AND c.trace_id = unhex(k.value ->> 1) AND c.span_id = unhex(k.value ->> 3) AND c.start_day = k.value ->> 4"
     );
-    let rows = read(connection, SQL, call_keys(calls)).await?;
-    rows.iter().map(|row| read_call_row!(row)).collect()
+    let query = sqlx::query(SQL).bind(call_keys(calls));
+    fetch(connection, query, |row| read_call_row!(row)).await
 }
 
 /// The first claims of each identity by response id, as many as asked.
@@ -163,9 +154,7 @@ pub(super) async fn best_claims(
             .bind(identity.0.to_vec())
             .bind(BY_RESPONSE)
             .bind(*many);
-        for row in fetch(connection, query).await? {
-            found.push(read_claim_row!(row)?);
-        }
+        found.extend(fetch(connection, query, |row| read_claim_row!(row)).await?);
     }
     Ok(found)
 }
@@ -186,10 +175,9 @@ async fn claimed(
         );
     });
     let query = sqlx::query(SQL).bind(keys).bind(BY_RESPONSE);
-    let rows = fetch(connection, query).await?;
-    let places = rows.iter().map(|row| row.try_get::<i64, _>(0));
-    let place = |place: Result<i64, sqlx::Error>| Ok(usize::try_from(place?).unwrap_or(usize::MAX));
-    places.map(place).collect()
+    let place =
+        |row: &SqliteRow| Ok(usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX));
+    fetch(connection, query, place).await
 }
 
 /// All claims of each identity by response id.
@@ -233,23 +221,22 @@ pub(super) async fn claims_within<'a>(
             "[{lane},\"{identity}\",{project},{side},{from_us},{to_us},{ending_us}]"
         );
     });
-    let rows = read(connection, SQL, keys).await?;
-    rows.iter().map(|row| read_claim_row!(row)).collect()
+    let query = sqlx::query(SQL).bind(keys);
+    fetch(connection, query, |row| read_claim_row!(row)).await
 }
 
-async fn read(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
-    keys: String,
-) -> Result<Vec<SqliteRow>, StoreError> {
-    fetch(connection, sqlx::query(sql).bind(keys)).await
-}
-
-async fn fetch(
+/// Reads row by row: a row as it comes takes several times the memory of what is read of it.
+async fn fetch<T>(
     connection: &mut SqliteConnection,
     query: Query<'static, sqlx::Sqlite, SqliteArguments>,
-) -> Result<Vec<SqliteRow>, StoreError> {
-    Ok(query.fetch_all(connection).await?)
+    read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut rows = query.fetch(connection);
+    let mut all = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        all.push(read(&row)?);
+    }
+    Ok(all)
 }
 
 /// `[[lane, "trace id", project], …]`.

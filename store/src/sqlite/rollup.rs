@@ -136,8 +136,21 @@ pub(super) fn added(table: &str, sums: &[&str]) -> String {
 }
 
 impl Sqlite {
+    /// See [`crate::Store::has_differences`].
+    pub(crate) async fn has_differences(&self) -> Result<bool, StoreError> {
+        let any = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM trace_deltas) OR EXISTS (SELECT 1 FROM rollup_deltas) \
+             OR EXISTS (SELECT 1 FROM dim_deltas)",
+        );
+        Ok(any.fetch_one(&self.reader).await?)
+    }
+
     /// See [`crate::Store::fold`].
     pub(crate) async fn fold(&self, limit: u32) -> Result<u64, StoreError> {
+        // Most of the time there are none, and the writer has other things to do.
+        if !self.has_differences().await? {
+            return Ok(0);
+        }
         let mut folded = 0;
         let mut left = limit;
         while left > 0 {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use costflame_profile::Identity;
 use sqlx::{SqliteConnection, pool::PoolConnection};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
 use super::{Sqlite, read, reprice, write};
 use crate::{
@@ -13,28 +13,30 @@ use crate::{
     seen::Stored, session::Session,
 };
 
-/// A settling in its turn: nobody else settles, but spans keep landing until [`Session::lock`], which
-/// opens the transaction of the only writer.
+/// A settling: others read and compute beside it, and spans keep landing, until [`Session::lock`] opens the transaction of
+/// the only writer.
 pub(crate) struct SqliteSession {
     sqlite: Sqlite,
     leases: Vec<Lease>,
     reader: Option<PoolConnection<sqlx::Sqlite>>,
     writer: Option<Guard<sqlx::Sqlite>>,
     stored: Vec<Stored>,
-    _turn: OwnedMutexGuard<()>,
+    _settling: OwnedRwLockReadGuard<()>,
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl SqliteSession {
-    /// Waits for its turn.
+    /// Waits while spans are dropped.
     pub(crate) async fn open(sqlite: &Sqlite, leases: &[Lease]) -> Result<Self, StoreError> {
-        let turn = sqlite.turn.clone().lock_owned().await;
+        let settling = sqlite.settling.clone().read_owned().await;
         Ok(Self {
             sqlite: sqlite.clone(),
             leases: leases.to_vec(),
             reader: None,
             writer: None,
             stored: Vec::new(),
-            _turn: turn,
+            _settling: settling,
+            turn: None,
         })
     }
 
@@ -77,6 +79,7 @@ impl Session for SqliteSession {
         if self.writer.is_some() {
             return Ok(());
         }
+        self.turn = Some(self.sqlite.turn.clone().lock_owned().await);
         let mut writer = Guard::begin(&self.sqlite.writer, "BEGIN IMMEDIATE").await?;
         let epochs: Vec<(i16, i64)> = sqlx::query_as("SELECT lane, epoch FROM lanes")
             .fetch_all(writer.connection())
@@ -168,6 +171,7 @@ impl Session for SqliteSession {
     async fn commit(self) -> Result<(), StoreError> {
         if let Some(writer) = self.writer {
             writer.commit().await?;
+            self.sqlite.checkpoints.want();
         }
         self.sqlite.seen.add(self.stored);
         Ok(())

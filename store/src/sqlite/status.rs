@@ -50,7 +50,7 @@ impl Sqlite {
     /// See [`crate::Store::drop_sealed`].
     pub(crate) async fn drop_sealed(&self, now_us: i64, keep: Keep) -> Result<Dropped, StoreError> {
         // Nobody settles while spans disappear.
-        let _turn = self.turn.lock().await;
+        let _alone = self.settling.write().await;
         let oldest: Option<i64> = sqlx::query_scalar("SELECT min(received_us) FROM dirty")
             .fetch_one(&self.reader)
             .await?;

@@ -235,6 +235,7 @@ async fn folding_adds_up_in_every_tier(db: Database) {
         0,
         "what only adds goes straight to the rollups"
     );
+    assert!(!db.store.has_differences().await.unwrap());
     for row in &mut rows {
         row.span.start_us += 1_000_000_000;
         row.span.end_us += 1_000_000_001;
@@ -242,6 +243,7 @@ async fn folding_adds_up_in_every_tier(db: Database) {
     db.store.commit(&rows, &[]).await.unwrap();
     settle(&db.store).await;
     verify(&db.store).await;
+    assert!(db.store.has_differences().await.unwrap());
     let before = db.dump().await;
     let mut folded = 0;
     while db.store.status().await.unwrap().unfolded > 0 {
@@ -249,6 +251,7 @@ async fn folding_adds_up_in_every_tier(db: Database) {
         verify(&db.store).await;
     }
     assert!(folded > 0);
+    assert!(!db.store.has_differences().await.unwrap());
     assert_eq!(db.dump().await, before);
 }
 
