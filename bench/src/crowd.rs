@@ -129,7 +129,7 @@ async fn misbehave(
     };
     match habit {
         Habit::Silent => {
-            stream.read(&mut [0]).await?;
+            stream.read_u8().await?;
         }
         Habit::Slow => {
             stream.write_all(head(1 << 20).as_bytes()).await?;
@@ -146,7 +146,7 @@ async fn misbehave(
                 stream.write_all(&chunk).await?;
                 sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             }
-            stream.read(&mut [0; 1024]).await?;
+            stream.read_u8().await?;
         }
         Habit::Deaf => loop {
             let body = small.stamped(rand::random());

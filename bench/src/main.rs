@@ -87,10 +87,12 @@ enum Kind {
     Postgres,
 }
 
+type Fresh = fn() -> Result<Database>;
+
 impl Options {
     /// How to make a fresh database of each kind.
-    fn fresh(&self) -> impl Iterator<Item = fn() -> Result<Database>> {
-        let kinds: [(Kind, fn() -> Result<Database>); 2] = [
+    fn fresh(&self) -> impl Iterator<Item = Fresh> {
+        let kinds: [(Kind, Fresh); 2] = [
             (Kind::Sqlite, Database::sqlite),
             (Kind::Postgres, || Ok(Database::postgres())),
         ];
