@@ -97,6 +97,15 @@ impl Schedule {
         by_due.insert((after, mark.trace));
     }
 
+    /// Whether so many traces of a batch are due.
+    #[must_use]
+    pub fn is_full(&self, batch: usize, now_us: i64, limit: usize) -> bool {
+        let due = self.by_due[batch].iter().map(|(due_us, _)| *due_us);
+        due.take_while(|due_us| *due_us <= now_us)
+            .nth(limit.saturating_sub(1))
+            .is_some()
+    }
+
     /// Takes out at most `limit` traces of a batch that are due, the longest overdue first, and no more once those taken
     /// have `spans` new spans among them.
     pub fn take_due(&mut self, batch: usize, now_us: i64, limit: usize, spans: u64) -> Vec<Due> {
@@ -266,6 +275,21 @@ mod tests {
         assert_eq!(due.len(), 1);
         assert_eq!(due[0].marks.len(), 2, "both marks are settled with it");
         assert!(schedule.is_empty());
+    }
+
+    #[test]
+    fn a_batch_is_full_when_as_many_are_due_as_it_takes() {
+        let mut schedule = schedule();
+        let batch = batch_of(key(1));
+        assert!(!schedule.is_full(batch, i64::MAX, 1));
+        schedule.observe(&mark(1, 0, true, 1));
+        assert!(!schedule.is_full(batch, 2 * SECOND - 1, 1));
+        assert!(schedule.is_full(batch, 2 * SECOND, 1));
+        assert!(!schedule.is_full(batch, 2 * SECOND, 2));
+        assert!(
+            !schedule.is_full(1 - batch, 2 * SECOND, 1),
+            "of other lanes"
+        );
     }
 
     #[test]

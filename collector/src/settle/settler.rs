@@ -138,6 +138,8 @@ pub struct Settler {
     settling: JoinSet<Settled>,
     /// Their marks, which are there to be read until they end.
     under_way: [HashSet<MarkId>; BATCHES],
+    /// When a batch begins that is not full.
+    begin_at: [Instant; BATCHES],
     leases: Vec<Lease>,
     read_to: MarkId,
     read_again_at: Instant,
@@ -170,6 +172,7 @@ impl Settler {
             schedule,
             settling: JoinSet::new(),
             under_way: Default::default(),
+            begin_at: [now; BATCHES],
             leases,
             read_to: MarkId::default(),
             read_again_at: now,
@@ -294,17 +297,21 @@ impl Settler {
         Ok(more)
     }
 
-    /// Starts the batches that are not under way.
+    /// Starts the batches that are not under way, full ones at once and others after a pause: a span costs the database the
+    /// less, the more are settled with it.
     fn begin_due(&mut self) {
+        let (now_us, traces) = (self.clock.now_us(), self.store.traces_at_once());
         for batch in 0..BATCHES {
-            if !self.under_way[batch].is_empty() {
+            let waits = Instant::now() < self.begin_at[batch]
+                && !self.schedule.is_full(batch, now_us, traces);
+            if waits || !self.under_way[batch].is_empty() {
                 continue;
             }
-            let (now_us, traces) = (self.clock.now_us(), self.store.traces_at_once());
             let due = self.schedule.take_due(batch, now_us, traces, SPANS);
             if due.is_empty() {
                 continue;
             }
+            self.begin_at[batch] = Instant::now() + 2 * self.config.poll();
             let marks = due.iter().flat_map(|due| &due.marks);
             self.under_way[batch].extend(marks);
             let (store, leases) = (Arc::clone(&self.store), self.leases.clone());

@@ -32,7 +32,7 @@ impl Sqlite {
             .row_buffer_size(ROWS)
             .page_size(8192) // of a new file: fewer pages change than by 4096
             .pragma("temp_store", "memory")
-            .pragma("cache_size", "-65536") // 64 MiB
+            .pragma("cache_size", "-32768") // 32 MiB
             .pragma("wal_autocheckpoint", "8000") // pages: what `Checkpoints` leaves
             .disable_statement_logging();
         let writer = SqlitePoolOptions::new()
