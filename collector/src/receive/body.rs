@@ -39,8 +39,8 @@ pub(crate) struct BodyLimits {
 }
 
 impl BodyLimits {
-    /// Of the body of somebody who is not let in: enough for a usual batch, so that its sender hears why.
-    pub(crate) fn of_strangers(self) -> Self {
+    /// Of the body of somebody who is not let in, or was too slow: enough for a usual batch, so that its sender hears why.
+    pub(crate) fn brief(self) -> Self {
         Self {
             max: self.max.min(1 << 20),
             timeout: self.timeout.min(Duration::from_secs(1)),
@@ -123,20 +123,22 @@ async fn collect(
 }
 
 /// Reads the rest of a refused body away, so that a client that is still sending hears the answer
-/// instead of a reset connection. At most as much, and as long, as an accepted body.
-pub(crate) async fn discard(body: &mut Body, limits: BodyLimits) {
+/// instead of a reset connection, within the limits. True when nothing is left of it.
+pub(crate) async fn discard(body: &mut Body, limits: BodyLimits) -> bool {
     let mut left = limits.max;
     let rest = async {
         while let Some(Ok(frame)) = body.frame().await {
             let size = frame.data_ref().map_or(0, Bytes::len);
             let Some(less) = left.checked_sub(size) else {
-                return;
+                return false;
             };
             left = less;
         }
+        true
     };
-    // Whether it ended or timed out, the answer is the same.
-    let _ = tokio::time::timeout(limits.timeout, rest).await;
+    tokio::time::timeout(limits.timeout, rest)
+        .await
+        .unwrap_or(false)
 }
 
 fn too_large(max: usize) -> Refusal {

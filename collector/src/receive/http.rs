@@ -120,13 +120,11 @@ pub(crate) async fn refuse(
     refusal: &Refusal,
 ) -> Response<Body> {
     let limits = match refusal {
-        Refusal::Denied(_) => limits.of_strangers(),
+        Refusal::Denied(_) | Refusal::Slow { .. } => limits.brief(),
         _ => limits,
     };
     // HTTP/2 can close one stream; HTTP/1.1 can only reset the connection, and the answer with it.
-    if head.version < Version::HTTP_2 && !matches!(refusal, Refusal::Slow { .. }) {
-        body::discard(body, limits).await;
-    }
+    let ends = head.version < Version::HTTP_2 && !body::discard(body, limits).await;
     let format = format_of(&head.headers).unwrap_or(Format::Json);
     let status = match format {
         Format::Protobuf => refusal.to_protobuf(),
@@ -134,6 +132,10 @@ pub(crate) async fn refuse(
     };
     let mut response = respond(refusal.http(), format, status);
     let headers = response.headers_mut();
+    if ends {
+        // Or the sender's next request goes into a connection that is being closed.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(delay) = refusal.retry_after() {
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -191,7 +193,44 @@ impl Accepted {
 
 #[cfg(test)]
 mod tests {
+    use std::{convert::Infallible, time::Duration};
+
+    use bytes::Bytes;
+    use futures::StreamExt as _;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+
     use super::*;
+
+    /// Whether the answer to somebody too slow says that the connection ends with it.
+    async fn ends(version: Version, mut body: Body) -> bool {
+        let request = Request::builder().version(version).body(());
+        let (head, ()) = request.expect("a request").into_parts();
+        let second = Duration::from_secs(1);
+        let limits = BodyLimits {
+            max: 100,
+            timeout: second,
+            retry_after: second,
+        };
+        let slow = Refusal::Slow {
+            retry_after: second,
+        };
+        let response = refuse(limits, &head, &mut body, &slow).await;
+        response.headers().get(header::CONNECTION).is_some()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_with_half_a_body_in_it_is_not_used_again() {
+        let half = || {
+            let first = Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"half")));
+            let frames = futures::stream::iter([first]).chain(futures::stream::pending());
+            Body::new(StreamBody::new(frames))
+        };
+        assert!(ends(Version::HTTP_11, half()).await);
+        assert!(ends(Version::HTTP_11, Body::from(vec![0; 101])).await);
+        assert!(!ends(Version::HTTP_11, Body::from("whole")).await);
+        assert!(!ends(Version::HTTP_2, half()).await, "only its stream ends");
+    }
 
     fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();

@@ -1,5 +1,7 @@
 //! Committing spans and reading them back.
 
+use std::time::Duration;
+
 use costflame_pricing::{Line, PriceRow, TokenClass, Unpriced, Usd, receipt::Unit};
 use costflame_profile::{FrameKind, Signal, SpanKind, Step};
 use costflame_store::{LandingRow, OutboxRow};
@@ -173,4 +175,22 @@ async fn opens_twice_at_once(db: Database) {
     one.ping().await.unwrap();
     two.commit(&[plain(1, 1, 0)], &[]).await.unwrap();
     assert_eq!(one.landed(key(1)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_log_of_sqlite_is_copied_into_the_file_beside_the_writer() {
+    let db = Database::sqlite().await;
+    let file = db.url.trim_start_matches("sqlite://");
+    let bytes = || std::fs::metadata(file).unwrap().len();
+    let before = bytes();
+    // Far less than the writer copies by itself.
+    let rows: Vec<_> = (1..=200).map(|number| plain(number, 1, 0)).collect();
+    db.store.commit(&rows, &[]).await.unwrap();
+    let copied = async {
+        while bytes() == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let copied = tokio::time::timeout(Duration::from_secs(60), copied).await;
+    assert!(copied.is_ok(), "the file still has {before} bytes");
 }
