@@ -39,7 +39,7 @@ pub(crate) struct BodyLimits {
 }
 
 impl BodyLimits {
-    /// Of the body of somebody who is not let in, or was too slow: enough for a usual batch, so that its sender hears why.
+    /// Of the body of somebody who is not let in: enough for a usual batch, so that its sender hears why.
     pub(crate) fn brief(self) -> Self {
         Self {
             max: self.max.min(1 << 20),

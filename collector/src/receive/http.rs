@@ -120,7 +120,7 @@ pub(crate) async fn refuse(
     refusal: &Refusal,
 ) -> Response<Body> {
     let limits = match refusal {
-        Refusal::Denied(_) | Refusal::Slow { .. } => limits.brief(),
+        Refusal::Denied(_) => limits.brief(),
         _ => limits,
     };
     // HTTP/2 can close one stream; HTTP/1.1 can only reset the connection, and the answer with it.
