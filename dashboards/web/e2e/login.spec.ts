@@ -98,6 +98,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 
     test('an admin looks after users, keys and sessions', async ({ page }) => {
       await page.goto('/')
+      await expect(page.getByRole('heading', { name: 'Log in to costflame' })).toBeVisible()
       expect(await violations(page)).toEqual([])
       await logIn(page, 'root')
       await page.getByRole('navigation', { name: 'Pages' }).getByText('Access').click()
@@ -130,6 +131,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await expect(audit).not.toContainText('cf_ingest_')
       expect(await violations(page)).toEqual([])
       await account(page, 'root').click()
+      await expect(page.getByRole('button', { name: 'Log out' })).toBeVisible()
       expect(await violations(page)).toEqual([])
     })
   })
