@@ -256,15 +256,13 @@ fn store_options(config: &ServeConfig) -> Options {
 }
 
 fn receiver_config(config: &ServeConfig) -> ReceiverConfig {
-    let mut receiver = ReceiverConfig {
+    ReceiverConfig {
         max_request_bytes: config.max_request_bytes,
         max_inflight_bytes: config.max_in_flight_bytes,
         max_spans_per_request: config.max_spans_per_request,
         listen: listen_config(config),
         ..ReceiverConfig::default()
-    };
-    receiver.commit.committers = config.committers();
-    receiver
+    }
 }
 
 fn settle_config(config: &ServeConfig) -> SettleConfig {

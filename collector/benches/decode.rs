@@ -13,6 +13,11 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 
+/// As in the binary.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const SPANS: usize = 1_000;
 
 fn attribute(key: &str, value: Value) -> KeyValue {

@@ -16,6 +16,11 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 
+/// As in the binary.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const SPANS: u64 = 1_000;
 
 fn text(key: &str, value: &str) -> KeyValue {

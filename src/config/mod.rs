@@ -285,15 +285,6 @@ impl ServeConfig {
         Some(u32::try_from(days).unwrap_or(u32::MAX))
     }
 
-    /// Transactions in flight at once: SQLite has one writer.
-    pub(crate) fn committers(&self) -> usize {
-        if self.database_url.starts_with("sqlite:") {
-            1
-        } else {
-            2
-        }
-    }
-
     /// The database's URL without its password.
     pub(crate) fn shown_database(&self) -> String {
         let Some((scheme, rest)) = self.database_url.split_once("://") else {

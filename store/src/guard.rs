@@ -33,8 +33,13 @@ where
     }
 
     /// Commits. After an error it is unknown whether the transaction took place.
-    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        self.connection().execute(sqlx::raw_sql("COMMIT")).await?;
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        self.commit_with("COMMIT").await
+    }
+
+    /// Commits with `sql`, which may leave the connection as it is to be afterwards.
+    pub(crate) async fn commit_with(mut self, sql: &'static str) -> Result<(), StoreError> {
+        self.connection().execute(sqlx::raw_sql(sql)).await?;
         self.connection = None;
         Ok(())
     }

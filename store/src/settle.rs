@@ -49,6 +49,13 @@ impl Store {
         }
     }
 
+    /// Whether a batch that is not full is to wait for more traces. To SQLite's one writer a span costs the less, the more are settled with it; on
+    /// Postgres, which does more at a time, large batches would keep what lands waiting.
+    #[must_use]
+    pub const fn prefers_full_batches(&self) -> bool {
+        matches!(self.backend, Backend::Sqlite(_))
+    }
+
     /// Settles traces and deletes their marks: their calls, claims, row and differences of the
     /// rollups become what all their landed spans say, whatever they were before.
     ///

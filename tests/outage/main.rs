@@ -14,6 +14,9 @@ mod lock;
 mod restart;
 mod stopped;
 mod unreadable;
+mod unsynced;
+
+use std::{path::Path, process::Command};
 
 use support::{Addresses, PATIENCE, Server, clients::Clients};
 
@@ -26,10 +29,15 @@ struct Scene {
 
 impl Scene {
     /// Some requests are acknowledged when this returns.
-    fn start(folder: &std::path::Path, database_url: &str) -> Self {
+    fn start(folder: &Path, database_url: &str) -> Self {
+        Self::start_as(support::costflame(folder), folder, database_url)
+    }
+
+    /// By a command with an environment of its own.
+    fn start_as(command: Command, folder: &Path, database_url: &str) -> Self {
         let at = Addresses::free();
         let flags = ["--settle-after", "100ms"];
-        let server = Server::start_with(folder, database_url, &at, &flags);
+        let server = Server::start_as(command, folder, database_url, &at, &flags);
         let clients = Clients::start(&[&at.http]);
         clients.wait_for_more();
         Self {

@@ -26,6 +26,9 @@ pub(crate) fn ensure() -> Result<()> {
     ensure_debian("faketime", "libfaketime", faketime)?;
     ensure_debian("chromium", "Chromium", || on_path("chromium"))?;
     ensure_debian("python3-venv", "Python 3 with venv", python_venv)?;
+    ensure_debian("make", "make, by which jemalloc is built", || {
+        on_path("make")
+    })?;
     for (tool, hint) in [
         ("node", "Node ^20.19 or >=22.12"),
         ("npm", "npm, which comes with Node"),

@@ -68,7 +68,7 @@ impl ReceiverConfig {
 /// How waiting requests share transactions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommitConfig {
-    /// Transactions in flight at once, at least 1. Default 1, which is right for SQLite.
+    /// Transactions in flight at once, at least 1. Default 2: the next one is written while one waits for the disk.
     pub committers: usize,
     /// Rows after which a transaction is closed. Default 8192.
     pub max_rows: usize,
@@ -84,7 +84,7 @@ pub struct CommitConfig {
 impl Default for CommitConfig {
     fn default() -> Self {
         Self {
-            committers: 1,
+            committers: 2,
             max_rows: 8192,
             linger: Duration::from_millis(2),
             queue_bytes: 48 * MIB,

@@ -297,8 +297,7 @@ impl Settler {
         Ok(more)
     }
 
-    /// Starts the batches that are not under way, full ones at once and others after a pause: a span costs the database the
-    /// less, the more are settled with it.
+    /// Starts the batches that are not under way, full ones at once and others after a pause if the database prefers full ones.
     fn begin_due(&mut self) {
         let (now_us, traces) = (self.clock.now_us(), self.store.traces_at_once());
         for batch in 0..BATCHES {
@@ -311,7 +310,9 @@ impl Settler {
             if due.is_empty() {
                 continue;
             }
-            self.begin_at[batch] = Instant::now() + 2 * self.config.poll();
+            if self.store.prefers_full_batches() {
+                self.begin_at[batch] = Instant::now() + 4 * self.config.poll();
+            }
             let marks = due.iter().flat_map(|due| &due.marks);
             self.under_way[batch].extend(marks);
             let (store, leases) = (Arc::clone(&self.store), self.leases.clone());

@@ -8,7 +8,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Sqlite, checkpoint::Checkpoints};
+use super::{Sqlite, checkpoint::Checkpoints, log::Log};
 use crate::{Options, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -33,7 +33,7 @@ impl Sqlite {
             .page_size(8192) // of a new file: fewer pages change than by 4096
             .pragma("temp_store", "memory")
             .pragma("cache_size", "-32768") // 32 MiB
-            .pragma("wal_autocheckpoint", "8000") // pages: what `Checkpoints` leaves
+            .pragma("wal_autocheckpoint", "32000") // pages: what `Checkpoints` leaves
             .disable_statement_logging();
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -55,6 +55,7 @@ impl Sqlite {
         let reader = reader.connect_with(file.clone()).await?;
         Ok(Self {
             checkpoints: Checkpoints::start(reader.clone()),
+            log: Log::of(path),
             reader,
             questions: questions.connect_with(file).await?,
             writer,

@@ -7,13 +7,13 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
     Sqlite,
+    log::{begin_unsynced, commit_unsynced},
     multi_row::{Insert, MultiRow},
     outbox::insert_outbox,
 };
 use crate::{
     LandingRow, OutboxRow, StoreError, TraceKey,
     clean::clean,
-    guard::Guard,
     halves::split,
     landing::{COLUMN_COUNT, NewMark, landing_columns, link_bytes, marks, read_landing_row},
     packed,
@@ -28,21 +28,22 @@ impl Sqlite {
         outbox: &[OutboxRow],
     ) -> Result<(), StoreError> {
         let marks = marks(rows);
-        let mut guard = Guard::begin(&self.writer, "BEGIN IMMEDIATE").await?;
+        let mut guard = begin_unsynced(&self.writer).await?;
         SPANS.insert(guard.connection(), rows, bind_span).await?;
         MARKS.insert(guard.connection(), &marks, bind_mark).await?;
         for row in outbox {
             insert_outbox(guard.connection(), row).await?;
         }
-        guard.commit().await?;
+        commit_unsynced(guard).await?;
         self.checkpoints.want();
-        Ok(())
+        // Beside the next one, which has the writer already.
+        self.log.sync().await
     }
 
     /// See [`crate::Store::raw_landing`].
     #[cfg(feature = "testing")]
     pub(crate) async fn raw_landing(&self, rows: &[LandingRow]) -> Result<(), StoreError> {
-        let mut guard = Guard::begin(&self.writer, "BEGIN IMMEDIATE").await?;
+        let mut guard = crate::guard::Guard::begin(&self.writer, "BEGIN IMMEDIATE").await?;
         SPANS.insert(guard.connection(), rows, bind_span).await?;
         guard.commit().await
     }

@@ -6,6 +6,7 @@ mod checkpoint;
 mod connect;
 mod landing;
 mod lanes;
+mod log;
 mod marks;
 mod misc;
 mod multi_row;
@@ -29,6 +30,7 @@ use crate::{
     settle, verify::verify,
 };
 use checkpoint::Checkpoints;
+use log::Log;
 use session::SqliteSession;
 use snapshot::SqliteSnapshot;
 
@@ -41,6 +43,7 @@ pub(crate) struct Sqlite {
     /// Readers for questions of users, so that these never keep settling or checking waiting.
     pub(crate) questions: SqlitePool,
     checkpoints: Checkpoints,
+    log: Log,
     seen: Arc<Seen>,
     /// Shared by settlings; held alone by whoever drops what they may read.
     settling: Arc<RwLock<()>>,
@@ -69,7 +72,9 @@ impl Sqlite {
         now_us: i64,
     ) -> Result<Forgotten, StoreError> {
         let session = SqliteSession::open(self, &[]).await?;
-        forget::forget(session, traces, why, now_us).await
+        let forgotten = forget::forget(session, traces, why, now_us).await?;
+        self.log.sync().await?;
+        Ok(forgotten)
     }
 
     /// See [`crate::Store::verify`].

@@ -2,7 +2,11 @@
 
 use std::sync::LazyLock;
 
-use super::{Sqlite, bind::MEASURES};
+use super::{
+    Sqlite,
+    bind::MEASURES,
+    log::{begin_unsynced, commit_unsynced},
+};
 use crate::{
     StoreError,
     delta::{DIM_TIERS, HELD_BY_PATH, MOST_VALUES, TIERS},
@@ -155,14 +159,14 @@ impl Sqlite {
         let mut left = limit;
         while left > 0 {
             let some = left.min(CHUNK);
-            let mut guard = Guard::begin(&self.writer, "BEGIN IMMEDIATE").await?;
+            let mut guard = begin_unsynced(&self.writer).await?;
             let mut most = 0;
             for fold in [&PATHS, &DIMENSIONS, &TRACES] {
                 let done = fold_table(&mut guard, fold, some).await?;
                 most = most.max(done);
                 folded += done;
             }
-            guard.commit().await?;
+            commit_unsynced(guard).await?;
             if most < u64::from(some) {
                 break;
             }

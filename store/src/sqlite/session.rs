@@ -6,7 +6,11 @@ use costflame_profile::Identity;
 use sqlx::{SqliteConnection, pool::PoolConnection};
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
-use super::{Sqlite, read, reprice, write};
+use super::{
+    Sqlite,
+    log::{begin_unsynced, commit_unsynced},
+    read, reprice, write,
+};
 use crate::{
     CallKey, CallRow, Forgotten, LandingRow, Lease, RepricingState, StoreError, TraceKey, TraceRow,
     claim_row::ClaimRow, election::Stretch, guard::Guard, plan::Writes, retention::DroppedBefore,
@@ -15,6 +19,8 @@ use crate::{
 
 /// A settling: others read and compute beside it, and spans keep landing, until [`Session::lock`] opens the transaction of
 /// the only writer.
+///
+/// Its commit is not synced: what a settling wrote follows from what had landed, and is settled again where it is lost.
 pub(crate) struct SqliteSession {
     sqlite: Sqlite,
     leases: Vec<Lease>,
@@ -80,7 +86,7 @@ impl Session for SqliteSession {
             return Ok(());
         }
         self.turn = Some(self.sqlite.turn.clone().lock_owned().await);
-        let mut writer = Guard::begin(&self.sqlite.writer, "BEGIN IMMEDIATE").await?;
+        let mut writer = begin_unsynced(&self.sqlite.writer).await?;
         let epochs: Vec<(i16, i64)> = sqlx::query_as("SELECT lane, epoch FROM lanes")
             .fetch_all(writer.connection())
             .await?;
@@ -170,7 +176,7 @@ impl Session for SqliteSession {
 
     async fn commit(self) -> Result<(), StoreError> {
         if let Some(writer) = self.writer {
-            writer.commit().await?;
+            commit_unsynced(writer).await?;
             self.sqlite.checkpoints.want();
         }
         self.sqlite.seen.add(self.stored);
