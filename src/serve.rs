@@ -32,8 +32,25 @@ use crate::{
 pub(crate) fn run(config: &ServeConfig) -> Result<()> {
     config.validate()?;
     log::start(&config.log, config.log_format)?;
+    allow_files(config);
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(serve(config))
+}
+
+/// As many as the system lets the process have open: each connection is a file, and shells allow 1,024.
+fn allow_files(config: &ServeConfig) {
+    const PORTS: u64 = 3;
+    const OTHERS: u64 = 128;
+    let needed = PORTS * config.max_connections as u64 + OTHERS;
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(allowed) if allowed < needed => tracing::warn!(
+            allowed,
+            needed,
+            "max_connections on three ports needs more open files than the system allows: raise the limit (`ulimit -n`, LimitNOFILE)"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
 }
 
 async fn serve(config: &ServeConfig) -> Result<()> {

@@ -3,6 +3,12 @@
 
 mod support;
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::Command,
+};
+
 use support::{Addresses, Server, costflame, output};
 
 fn folder() -> tempfile::TempDir {
@@ -40,6 +46,28 @@ fn prints_addresses_database_and_what_to_set() {
             .banner
             .contains(&format!("OTEL_EXPORTER_OTLP_ENDPOINT={}", server.http))
     );
+    assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[test]
+fn more_connections_are_open_than_the_shell_allows_files() {
+    let folder = folder();
+    let mut command = Command::new("sh");
+    let few = "ulimit -S -n 64 && exec \"$0\" \"$@\"";
+    command
+        .args(["-c", few, env!("CARGO_BIN_EXE_costflame")])
+        .current_dir(folder.path());
+    let at = Addresses::free();
+    let server = Server::start_as(command, folder.path(), "sqlite://c.db", &at, &[]);
+    let mut open: Vec<TcpStream> = (0..200)
+        .map(|_| TcpStream::connect(&at.api).expect("a connection"))
+        .collect();
+    for stream in &mut open {
+        write!(stream, "GET /readyz HTTP/1.1\r\nhost: costflame\r\n\r\n").expect("sent");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).expect("an answer");
+        assert_eq!(&status, b"HTTP/1.1 200");
+    }
     assert_eq!(server.terminate().code(), Some(0));
 }
 
