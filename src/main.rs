@@ -28,7 +28,8 @@ use clap::{CommandFactory, FromArgMatches};
 
 use cli::{Cli, Command};
 
-/// For SQLite too. Less time and memory than glibc's takes: `docs/performance.md`.
+/// It takes less time and memory than glibc's (`docs/performance.md`). SQLite keeps the system's: in its place, jemalloc waits for itself under
+/// libraries that are preloaded, as libfaketime is.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
