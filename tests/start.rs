@@ -63,7 +63,7 @@ fn more_connections_are_open_than_the_shell_allows_files() {
         .map(|_| TcpStream::connect(&at.api).expect("a connection"))
         .collect();
     for stream in &mut open {
-        write!(stream, "GET /readyz HTTP/1.1\r\nhost: costflame\r\n\r\n").expect("sent");
+        write!(stream, "GET /readyz HTTP/1.1\r\nhost: {}\r\n\r\n", at.api).expect("sent");
         let mut status = [0; 12];
         stream.read_exact(&mut status).expect("an answer");
         assert_eq!(&status, b"HTTP/1.1 200");
