@@ -68,9 +68,8 @@ impl Measurement for ThreadTime {
     }
 }
 
-/// Calls between two flushes: fewer than a batch (512), so that its export falls between the measured calls. No program makes 200,000 calls
-/// a second, at which the two threads would wait for each other's memory.
-const CALLS: u64 = 500;
+/// Spans taken by a batch processor between two flushes: fewer than its queue holds, so that none is dropped.
+const CALLS: u64 = 1000;
 
 /// Where calls are written, and what empties it.
 struct Written {
