@@ -18,6 +18,8 @@ struct Label {
 pub struct ListenMetrics {
     open: Family<Label, Gauge<i64, AtomicI64>>,
     made_room: Family<Label, Counter>,
+    untaken: Family<Label, Counter>,
+    refused: Family<Label, Counter>,
     handshakes: Family<Label, Counter>,
 }
 
@@ -33,6 +35,16 @@ impl ListenMetrics {
             metrics.made_room.clone(),
         );
         registry.register(
+            "connections_untaken",
+            "Connections cut because their peer took no answers.",
+            metrics.untaken.clone(),
+        );
+        registry.register(
+            "streams_refused",
+            "HTTP/2 requests refused untouched, because too many were open on all connections together.",
+            metrics.refused.clone(),
+        );
+        registry.register(
             "tls_handshakes_failed",
             "Connections that ended in their TLS handshake.",
             metrics.handshakes.clone(),
@@ -45,6 +57,8 @@ impl ListenMetrics {
         PortMetrics {
             open: self.open.get_or_create_owned(&label),
             made_room: self.made_room.get_or_create_owned(&label),
+            untaken: self.untaken.get_or_create_owned(&label),
+            refused: self.refused.get_or_create_owned(&label),
             handshakes: self.handshakes.get_or_create_owned(&label),
         }
     }
@@ -55,6 +69,8 @@ impl ListenMetrics {
 pub(super) struct PortMetrics {
     open: Gauge<i64, AtomicI64>,
     made_room: Counter,
+    untaken: Counter,
+    refused: Counter,
     handshakes: Counter,
 }
 
@@ -67,6 +83,14 @@ impl PortMetrics {
 
     pub(super) fn made_room(&self) {
         self.made_room.inc();
+    }
+
+    pub(super) fn untaken(&self) {
+        self.untaken.inc();
+    }
+
+    pub(super) fn request_refused(&self) {
+        self.refused.inc();
     }
 
     pub(super) fn handshake_failed(&self) {

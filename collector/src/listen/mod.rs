@@ -1,11 +1,12 @@
 //! Ports: connections in, over TLS where a [`Tls`] says so, HTTP/1.1 and HTTP/2 served on them, drained at the end.
 //!
-//! Everything that a peer can hold is bounded: how many connections there are ([`places`]), how long a head may take, how long
-//! a peer may leave an answer unread. Where all places are taken, the connection that has been without a request for longest
-//! leaves, so that nobody can shut others out by holding connections.
+//! Everything that a peer can hold is bounded: how many connections there are ([`places`]) and requests on them ([`requests`]),
+//! how long a head may take, how long a peer may leave an answer unread. Where all places are taken, the connection that has
+//! been without a request for longest leaves, so that nobody can shut others out by holding connections.
 
 mod metrics;
 mod places;
+mod requests;
 mod tls;
 
 pub use metrics::ListenMetrics;
@@ -14,7 +15,7 @@ pub use tls::{Tls, TlsFiles, follow};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
-use hyper::{Request, body::Incoming, service::service_fn};
+use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
@@ -29,10 +30,11 @@ use tower::ServiceExt as _;
 
 use metrics::PortMetrics;
 use places::{Place, Places};
+use requests::{Pool, Requests};
 
 /// Unread input that one HTTP/2 connection may hold, in bytes.
 const WINDOW: u32 = 256 << 10;
-/// Requests that one connection may have open.
+/// Requests that one connection may have open, where enough of those that all connections share are left.
 const STREAMS: u32 = 128;
 /// Input buffer of an HTTP/1.1 connection, in bytes; also the longest request head.
 const HEAD: usize = 64 << 10;
@@ -49,7 +51,8 @@ const HANDSHAKE: u8 = 0x16;
 /// Bounds of the connections of one port.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListenConfig {
-    /// Open connections, each of which may hold 256 KiB of unread input. Default 1024.
+    /// Open connections, each of which may hold 256 KiB of unread input. All together may have four times as many requests
+    /// open, beyond the first of each. Default 1024.
     pub max_connections: usize,
     /// How long a connection may be silent before and within the head of a request, and for its TLS handshake. Default 60 s.
     pub header_timeout: Duration,
@@ -105,19 +108,21 @@ pub async fn serve(
     let metrics = metrics.of(port.name);
     let builder = builder(config);
     let places = Places::new(config.max_connections.max(1));
+    let pool = Pool::new(config.max_connections.max(1));
     let open = TaskTracker::new();
     let cut = CancellationToken::new();
     while let Some((stream, peer, place)) = accept(&port, &places, &metrics, &shutdown).await {
-        let connection = Connection {
+        let connection = Arc::new(Connection {
             peer,
             place,
+            requests: pool.connection(),
             builder: builder.clone(),
             router: router.clone(),
             config: config.clone(),
             tls: port.tls.clone(),
             metrics: metrics.clone(),
             shutdown: shutdown.clone(),
-        };
+        });
         open.spawn(
             cut.clone()
                 .run_until_cancelled_owned(connection.run(stream)),
@@ -161,6 +166,7 @@ async fn accept(
 struct Connection {
     peer: SocketAddr,
     place: Arc<Place>,
+    requests: Requests,
     builder: Builder<TokioExecutor>,
     router: Router,
     config: ListenConfig,
@@ -170,7 +176,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream) {
+    async fn run(self: Arc<Self>, stream: TcpStream) {
         let silence = self.config.header_timeout;
         let opened = tokio::time::timeout(silence, first_byte(stream));
         let Some(Ok(Some((first, stream)))) = self.unless_leaving(opened).await else {
@@ -205,19 +211,14 @@ impl Connection {
         }
     }
 
-    async fn converse(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn converse(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) {
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.config.write_timeout));
-        let service = service_fn(|mut request: Request<Incoming>| {
-            let request_under_way = self.place.request();
-            request.extensions_mut().insert(ConnectInfo(self.peer));
-            let answer = self.router.clone().oneshot(request.map(Body::new));
-            async move {
-                let answer = answer.await;
-                drop(request_under_way);
-                answer
-            }
-        });
+        let this = self.clone();
+        let service = service_fn(move |request| this.clone().answer(request));
         let connection = self
             .builder
             .serve_connection(TokioIo::new(Box::pin(stream)), service);
@@ -225,6 +226,11 @@ impl Connection {
         let leave = self.place.leave();
         let longest = tokio::select! {
             ended = connection.as_mut() => return log_end(ended),
+            () = self.requests.untaken_for(self.config.write_timeout) => {
+                self.metrics.untaken();
+                tracing::debug!(peer = %self.peer, "cut: the peer takes no answers");
+                return;
+            }
             () = leave.cancelled() => LEAVE,
             // Cut from outside after the time to drain.
             () = self.shutdown.cancelled() => Duration::MAX,
@@ -233,6 +239,22 @@ impl Connection {
         if let Ok(ended) = tokio::time::timeout(longest, connection).await {
             log_end(ended);
         }
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Body>, h2::Error> {
+        let Some(open) = self.requests.open() else {
+            self.metrics.request_refused();
+            // Says that nothing was done with it, and that it may be sent again (RFC 9113, section 8.7).
+            return Err(h2::Reason::REFUSED_STREAM.into());
+        };
+        let under_way = self.place.request();
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let Ok(answer) = self.router.clone().oneshot(request.map(Body::new)).await;
+        drop(under_way);
+        Ok(self.requests.answer(answer, open))
     }
 }
 
