@@ -10,7 +10,7 @@ use super::{
     facts::{push_call_range, push_days},
     filter::Filter,
     snapshot::{Row, Snapshot},
-    sql::Sql,
+    sql::{Dialect, Sql},
 };
 use crate::{StoreError, UNSAMPLED, landing, lane};
 
@@ -194,10 +194,9 @@ pub async fn stand_ins(
         return Ok(HashMap::new());
     }
     let mut parents: HashMap<CallId, SpanId> = HashMap::new();
-    let mut sql =
-        snapshot.sql("SELECT trace_id, span_id, parent_span_id FROM landing WHERE project_id = ");
-    sql.bind(project).push(" AND parent_span_id IS NOT NULL");
-    push_traces(&mut sql, "", &traces);
+    let mut sql = snapshot.sql("SELECT f.trace_id, f.span_id, f.parent_span_id FROM ");
+    push_rows_of(&mut sql, "landing", project, &traces, None);
+    sql.push(" WHERE f.parent_span_id IS NOT NULL");
     snapshot
         .each(sql, |row| {
             parents.insert(
@@ -207,10 +206,9 @@ pub async fn stand_ins(
             Ok(true)
         })
         .await?;
-    let mut sql =
-        snapshot.sql("SELECT trace_id, span_id FROM calls WHERE why = 0 AND project_id = ");
-    sql.bind(project);
-    push_traces(&mut sql, "", &traces);
+    let mut sql = snapshot.sql("SELECT f.trace_id, f.span_id FROM ");
+    push_rows_of(&mut sql, "calls", project, &traces, None);
+    sql.push(" WHERE f.why = 0");
     let counted = snapshot
         .all(sql, |row| Ok((TraceId(row.id(0)?), SpanId(row.id(1)?))))
         .await?;
@@ -234,13 +232,21 @@ fn count_below(parents: &HashMap<CallId, SpanId>, counted: &[CallId]) -> HashMap
     below
 }
 
-/// Appends ` AND (lane, trace_id) IN …` for columns of `alias`.
-pub(crate) fn push_traces<'a>(
+/// Appends the rows that a table with `project_id`, `lane` and `trace_id` has of some traces, as `f`; where `days` are given,
+/// only those that start on them: the first and the last, in days since 1970.
+pub(crate) fn push_rows_of<'a>(
     sql: &mut Sql,
-    alias: &str,
+    table: &str,
+    project: i32,
     traces: impl IntoIterator<Item = &'a TraceId>,
+    days: Option<(i32, i32)>,
 ) {
-    sql.push(&format!(" AND ({alias}lane, {alias}trace_id) IN (VALUES "));
+    let is_postgres = sql.dialect == Dialect::Postgres;
+    // Postgres looks up trace by trace this way, whatever the statistics of today's partition say.
+    sql.push(&match is_postgres {
+        true => "(VALUES ".to_owned(),
+        false => format!("(SELECT * FROM {table} WHERE (lane, trace_id) IN (VALUES "),
+    });
     for (number, trace) in traces.into_iter().enumerate() {
         sql.push(if number == 0 { "(CAST(" } else { ", (CAST(" });
         sql.bind(i64::from(lane(trace)))
@@ -248,7 +254,19 @@ pub(crate) fn push_traces<'a>(
             .bind(&trace.0[..])
             .push(")");
     }
-    sql.push(")");
+    sql.push(&match is_postgres {
+        true => format!(
+            ") AS k (k_lane, k_trace_id) CROSS JOIN LATERAL \
+             (SELECT * FROM {table} WHERE lane = k_lane AND trace_id = k_trace_id"
+        ),
+        false => ")".to_owned(),
+    });
+    sql.push(" AND project_id = ").bind(project);
+    if let Some((first, last)) = days {
+        sql.push(" AND start_day >= ").bind(first);
+        sql.push(" AND start_day <= ").bind(last);
+    }
+    sql.push(if is_postgres { " OFFSET 0) f" } else { ") f" });
 }
 
 fn select(snapshot: &Snapshot) -> Sql {

@@ -5,16 +5,16 @@ use std::collections::{BTreeSet, HashMap};
 use costflame_profile::{FrameKind, PathId, TraceId};
 
 use super::{
-    calls::push_traces,
+    calls::push_rows_of,
     clauses::{JOIN_SERIES, Source, needs_series, push_clauses},
-    facts::{push_days, push_range_of_trace},
+    facts::push_range_of_trace,
     filter::Filter,
     paths::Paths,
     snapshot::{Row, Snapshot},
     sql::{Dialect, Sql},
     sums::{Sums, call_sums, read_call_sums},
 };
-use crate::{ClassSet, StoreError, landing::frame_kind};
+use crate::{ClassSet, StoreError, day_of, landing::frame_kind, lane};
 
 /// What a list is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,8 @@ pub(crate) async fn trace_record(
 ) -> Result<Option<TraceRecord>, StoreError> {
     let mut sql = select(snapshot, Sort::Start);
     sql.push(" WHERE t.project_id = ").bind(project);
-    push_traces(&mut sql, "t.", [&trace]);
+    sql.push(" AND t.lane = ").bind(i64::from(lane(&trace)));
+    sql.push(" AND t.trace_id = ").bind(&trace.0[..]);
     let mut records = snapshot.all(sql, read).await?;
     add_calls(snapshot, project, &mut records).await?;
     Ok(records.pop())
@@ -245,18 +246,14 @@ async fn add_calls(
     let mut sql =
         snapshot.sql("SELECT f.trace_id, f.path_id, CASE WHEN f.why = 0 THEN 1 ELSE 0 END, ");
     sql.push(&call_sums(sql.dialect, ClassSet::ALL))
-        .push(" FROM calls f WHERE f.project_id = ")
-        .bind(project);
-    push_traces(
-        &mut sql,
-        "f.",
-        records.iter().map(|record| &record.trace_id),
-    );
+        .push(" FROM ");
     let first_us = records.iter().map(|record| record.start_us).min();
     let last_us = records.iter().map(|record| record.end_us).max();
-    if let Some(days) = first_us.zip(last_us) {
-        push_days(&mut sql, days);
-    }
+    let days = first_us
+        .zip(last_us)
+        .map(|(first, last)| (day_of(first), day_of(last)));
+    let traces = records.iter().map(|record| &record.trace_id);
+    push_rows_of(&mut sql, "calls", project, traces, days);
     sql.push(" GROUP BY 1, 2, 3");
     let rows = snapshot
         .all(sql, |row| {

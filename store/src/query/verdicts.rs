@@ -6,7 +6,7 @@ use costflame_pricing::{Flags, Receipt};
 use costflame_profile::{Role, Rule, SpanId, TraceId};
 
 use super::{
-    calls::{CallId, push_traces, rule},
+    calls::{CallId, push_rows_of, rule},
     snapshot::Snapshot,
     trace::read_landed,
 };
@@ -75,17 +75,14 @@ async fn stored(
     snapshot: &mut Snapshot,
     project: i32,
     traces: &[TraceId],
-    (first_day, last_day): (i32, i32),
+    days: (i32, i32),
     provisional: bool,
     verdicts: &mut HashMap<CallId, Verdict>,
 ) -> Result<(), StoreError> {
     let mut sql = snapshot.sql(
-        "SELECT trace_id, span_id, why, instead_trace_id, instead_span_id, flags, receipt FROM calls WHERE project_id = ",
+        "SELECT f.trace_id, f.span_id, f.why, f.instead_trace_id, f.instead_span_id, f.flags, f.receipt FROM ",
     );
-    sql.bind(project);
-    sql.push(" AND start_day >= ").bind(first_day);
-    sql.push(" AND start_day <= ").bind(last_day);
-    push_traces(&mut sql, "", traces);
+    push_rows_of(&mut sql, "calls", project, traces, Some(days));
     snapshot
         .each(sql, |row| {
             let by = row.maybe_id(3)?.zip(row.maybe_id(4)?);
@@ -113,13 +110,9 @@ async fn landed(
     traces: &[TraceId],
     verdicts: &mut HashMap<CallId, Verdict>,
 ) -> Result<(), StoreError> {
-    let mut sql = snapshot.sql(concat!(
-        "SELECT ",
-        landing_columns!(),
-        " FROM landing WHERE call IS NOT NULL AND project_id = "
-    ));
-    sql.bind(project);
-    push_traces(&mut sql, "", traces);
+    let mut sql = snapshot.sql(concat!("SELECT ", landing_columns!(), " FROM "));
+    push_rows_of(&mut sql, "landing", project, traces, None);
+    sql.push(" WHERE call IS NOT NULL");
     let mut latest: HashMap<CallId, LandingRow> = HashMap::new();
     snapshot
         .each(sql, |row| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use costflame_pricing::Usd;
-use costflame_profile::{Role, Rule};
+use costflame_profile::{Role, Rule, TraceId};
 use costflame_store::{
     Delivery, Finish, Letter, Level, OutboxRow, Request, Selection, Store, Trimmed, day_of,
     query::{CallId, Verdict},
@@ -395,6 +395,38 @@ async fn verdicts_are_settled_or_provisional(db: Database) {
         db.store.verdicts(1, &[trace], &[], before).await.unwrap(),
         HashMap::new()
     );
+}
+
+/// Also before Postgres has gathered statistics of the day's partition.
+#[tokio::test]
+async fn verdicts_of_some_traces_read_no_other_calls_of_the_day() {
+    let db = Database::postgres().await;
+    let numbered = |trace: u16| TraceId(u128::from(trace).to_be_bytes());
+    let of_trace = |trace: u16| {
+        let mut row = call(1, 1, 0, 70);
+        row.span.trace_id = numbered(trace);
+        row
+    };
+    let rows: Vec<_> = (1..=2000).map(of_trace).collect();
+    db.store.commit(&rows, &[]).await.unwrap();
+    settle(&db.store).await;
+    let reads = "SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::bigint FROM pg_stat_user_tables \
+                 WHERE relname LIKE 'calls%'";
+    db.store.close().await;
+    let before = count(&db.url, reads).await;
+
+    let other = db.another().await;
+    let days = (day_of(NOON_US) - 1, day_of(NOON_US) + 1);
+    let traces = [7, 70, 1700].map(numbered);
+    let verdicts = other.verdicts(1, &traces, &[], days).await.unwrap();
+    assert_eq!(verdicts.len(), 3);
+    // What a connection has read is told at its end.
+    other.close().await;
+    let mut read = 0;
+    while read == 0 {
+        read = count(&db.url, reads).await - before;
+    }
+    assert_eq!(read, 3);
 }
 
 async fn requests_are_cut_and_removed_for_all_their_destinations(db: Database) {
