@@ -144,7 +144,7 @@ pub use http::AsyncOpenAi;
 #[cfg(feature = "reqwest")]
 pub use http::GenAiMiddleware;
 #[cfg(feature = "tower")]
-pub use http::{GenAiLayer, GenAiService, ResponseFuture};
+pub use http::{GenAiLayer, GenAiService, ResponseFuture, Unwatched};
 #[cfg(feature = "http")]
 pub use http::{HttpCall, HttpCalls, ObservedBody};
 pub use provider::Provider;

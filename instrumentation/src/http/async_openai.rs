@@ -1,4 +1,7 @@
-use std::task::{Context, Poll};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use ::reqwest::{Client, Response};
 use async_openai::{error::OpenAIError, middleware::HttpRequestFactory};
@@ -7,7 +10,6 @@ use tower_service::Service;
 use super::{
     calls::HttpCalls,
     reqwest::{begin, error_name, watched},
-    tower::ResponseFuture,
 };
 
 /// The service that makes an [`async_openai`] client visible.
@@ -36,7 +38,7 @@ impl AsyncOpenAi {
 impl Service<HttpRequestFactory> for AsyncOpenAi {
     type Response = Response;
     type Error = OpenAIError;
-    type Future = ResponseFuture<Response, OpenAIError>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, OpenAIError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), OpenAIError>> {
         Poll::Ready(Ok(()))

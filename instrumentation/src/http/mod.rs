@@ -15,6 +15,8 @@ mod facts;
 mod frames;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+#[cfg(feature = "tower")]
+mod response;
 mod skim;
 mod sse;
 mod table;
@@ -33,4 +35,6 @@ pub use calls::HttpCalls;
 #[cfg(feature = "reqwest")]
 pub use reqwest::GenAiMiddleware;
 #[cfg(feature = "tower")]
-pub use tower::{GenAiLayer, GenAiService, ResponseFuture};
+pub use response::{ResponseFuture, Unwatched};
+#[cfg(feature = "tower")]
+pub use tower::{GenAiLayer, GenAiService};

@@ -1,7 +1,5 @@
 use std::{
-    future::Future,
     mem,
-    pin::Pin,
     task::{Context, Poll},
 };
 
@@ -17,6 +15,7 @@ use super::{
     body::ObservedBody,
     calls::HttpCalls,
     exchange::{Exchange, RequestBody, Started, with_usage_option},
+    response::{ResponseFuture, Unwatched},
 };
 
 /// Largest request body held to be read before it is sent, in bytes.
@@ -56,9 +55,6 @@ pub struct GenAiService<S> {
     calls: HttpCalls,
 }
 
-/// The future of a [`GenAiService`].
-pub type ResponseFuture<R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send>>;
-
 impl<S> GenAiService<S> {
     /// The service that is ready, and a clone in its place for the next call.
     fn take(&mut self) -> S
@@ -81,7 +77,7 @@ where
 {
     type Response = Response<ObservedBody<R>>;
     type Error = S::Error;
-    type Future = ResponseFuture<Self::Response, S::Error>;
+    type Future = ResponseFuture<Unwatched<S::Future>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -91,13 +87,12 @@ where
         let recognised = self
             .calls
             .recognise(request.method(), request.uri(), request.headers());
-        let mut inner = self.take();
         let Some(exchange) = recognised else {
-            let response = inner.call(request);
-            return Box::pin(async { Ok(response.await?.map(ObservedBody::from)) });
+            return ResponseFuture::untouched(Unwatched::new(self.inner.call(request)));
         };
+        let mut inner = self.take();
         let asks = self.calls.asks_for_usage();
-        Box::pin(async move {
+        ResponseFuture::watched(async move {
             let started = begin(exchange, &mut request, asks).await;
             let context = started.call.context();
             let response = {
@@ -163,7 +158,7 @@ where
 {
     type Response = ::reqwest::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<::reqwest::Response, S::Error>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -171,14 +166,14 @@ where
 
     fn call(&mut self, mut request: ::reqwest::Request) -> Self::Future {
         let Some(started) = super::reqwest::begin(&self.calls, &mut request) else {
-            return Box::pin(self.inner.call(request));
+            return ResponseFuture::untouched(self.inner.call(request));
         };
         let context = started.call.context();
         let response = {
             let _current = context.clone().attach();
             self.inner.call(request).with_context(context)
         };
-        Box::pin(async {
+        ResponseFuture::watched(async {
             match response.await {
                 Ok(response) => Ok(super::reqwest::watched(started, response)),
                 Err(error) => {
