@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jiff::civil::Date;
+
 use crate::{
     Catalog, Counter, Flag, Line, PriceRequest, PriceRow, Receipt, TokenClass, UnitRate, Unpriced,
     Usage, Usd, UsdSum,
@@ -248,7 +250,7 @@ impl<'a> Quote<'a> {
             provider,
             model,
             condition: self.condition(above),
-            since: self.since().map(|day| day.date.to_string()),
+            since: self.since().map(|day| written(day.date)),
         }
     }
 
@@ -301,6 +303,20 @@ impl<'a> Quote<'a> {
         days.chain(self.changes.iter().filter_map(|change| change.from))
             .max()
     }
+}
+
+/// `YYYY-MM-DD`, as `Display` writes it in several times the time, which every call would take.
+fn written(date: Date) -> String {
+    let digit = |number: u16| char::from(b'0' + (number % 10) as u8);
+    let year = date.year().unsigned_abs();
+    let mut text = String::with_capacity("YYYY-MM-DD".len());
+    text.extend([year / 1000, year / 100, year / 10, year].map(digit));
+    for part in [date.month(), date.day()] {
+        let part = u16::from(part.unsigned_abs());
+        text.push('-');
+        text.extend([part / 10, part].map(digit));
+    }
+    text
 }
 
 /// The names of a call that the catalog does not know.
@@ -362,4 +378,17 @@ pub(crate) fn unpriced(mut receipt: Receipt, why: Unpriced) -> Receipt {
     receipt.cost = None;
     receipt.unpriced = Some(why);
     receipt
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_written_as_they_display() {
+        for (year, month, day) in [(2026, 12, 31), (2024, 2, 9), (999, 1, 1), (0, 10, 10)] {
+            let date = jiff::civil::date(year, month, day);
+            assert_eq!(written(date), date.to_string());
+        }
+    }
 }

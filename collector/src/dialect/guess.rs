@@ -26,15 +26,19 @@ pub(super) fn is_cost(key: &str) -> bool {
         "gen", "ai", "llm", "usage", "response", "cost", "costs", "total", "usd", "amount",
     ];
     let is_one_of = |word: &str, known: &[&str]| known.iter().any(|k| k.eq_ignore_ascii_case(word));
+    let holds_cost = |key: &str| {
+        let mut windows = key.as_bytes().windows(4);
+        windows.any(|window| window.eq_ignore_ascii_case(b"cost"))
+    };
     (key.starts_with("gen_ai.") || key.starts_with("llm."))
+        && holds_cost(key)
         && words(key).any(|word| is_one_of(word, &["cost", "costs"]))
         && words(key).all(|word| is_one_of(word, WORDS))
 }
 
 /// What a key that no table names counts, if it counts tokens of one call.
 pub(super) fn slot(key: &str) -> Option<Slot> {
-    // Few keys have a `k`, and looking for one byte is quick.
-    if !key.as_bytes().contains(&b'k') || !has_token(key) {
+    if !holds_token(key) {
         return None;
     }
     let mut said = Said::default();
@@ -44,10 +48,10 @@ pub(super) fn slot(key: &str) -> Option<Slot> {
     said.slot()
 }
 
-fn has_token(key: &str) -> bool {
-    key.as_bytes()
-        .windows(5)
-        .any(|window| window.eq_ignore_ascii_case(b"token"))
+/// Every key of every span is asked this. Few have a `k`, in its middle.
+fn holds_token(key: &str) -> bool {
+    let mut windows = key.as_bytes().windows(5);
+    windows.any(|window| window[2] == b'k' && window.eq_ignore_ascii_case(b"token"))
 }
 
 /// The model under a key that no table names: `acme.llm_model`, `modelName`.
@@ -83,6 +87,9 @@ fn words(key: &str) -> impl Iterator<Item = &str> {
         })
 }
 
+/// Bytes of the longest word that says anything.
+const LONGEST_WORD: usize = 11;
+
 /// What the words of a key say.
 #[derive(Default)]
 struct Said {
@@ -105,100 +112,42 @@ struct Said {
 impl Said {
     /// `None` for a word that makes the key say something else than how many tokens a call used.
     fn hear(&mut self, word: &str) -> Option<()> {
-        /// Bounds, rates, secrets, parts of a class, and sums over several calls.
-        const OTHERWISE: &[&str] = &[
-            "max",
-            "min",
-            "limit",
-            "budget",
-            "per",
-            "id",
-            "rate",
-            "remaining",
-            "available",
-            "type",
-            "price",
-            "cost",
-            "usd",
-            "auth",
-            "access",
-            "refresh",
-            "secret",
-            "api",
-            "window",
-            "time",
-            "first",
-            "ttft",
-            "latency",
-            "ms",
-            "second",
-            "seconds",
-            "avg",
-            "mean",
-            "estimate",
-            "estimated",
-            "aggregated",
-            "accumulated",
-            "cumulative",
-            "session",
-            "turn",
-            "no",
-            "non",
-            "uncached",
-            "miss",
-            "text",
-            "prediction",
-            "threshold",
-            "saved",
-            "details",
-            "tool",
-            "tools",
-        ];
-        type Mark = fn(&mut Said) -> &mut bool;
-        const WORDS: &[(&str, Mark)] = &[
-            ("input", |said| &mut said.input),
-            ("inputs", |said| &mut said.input),
-            ("prompt", |said| &mut said.input),
-            ("in", |said| &mut said.input),
-            ("output", |said| &mut said.output),
-            ("outputs", |said| &mut said.output),
-            ("completion", |said| &mut said.output),
-            ("candidates", |said| &mut said.output),
-            ("generated", |said| &mut said.output),
-            ("out", |said| &mut said.output),
-            ("request", |said| &mut said.asked),
-            ("response", |said| &mut said.answered),
-            ("cache", |said| &mut said.cache),
-            ("cached", |said| &mut said.cache),
-            ("ephemeral", |said| &mut said.ephemeral),
-            ("write", |said| &mut said.written),
-            ("creation", |said| &mut said.written),
-            ("create", |said| &mut said.written),
-            ("created", |said| &mut said.written),
-            ("written", |said| &mut said.written),
-            ("writes", |said| &mut said.written),
-            ("store", |said| &mut said.written),
-            ("stored", |said| &mut said.written),
-            ("1h", |said| &mut said.one_hour),
-            ("1hr", |said| &mut said.one_hour),
-            ("5m", |said| &mut said.five_minutes),
-            ("5min", |said| &mut said.five_minutes),
-            ("reasoning", |said| &mut said.reasoning),
-            ("thinking", |said| &mut said.reasoning),
-            ("thoughts", |said| &mut said.reasoning),
-            ("thought", |said| &mut said.reasoning),
-            ("audio", |said| &mut said.audio),
-            ("image", |said| &mut said.image),
-            ("video", |said| &mut said.video),
-            ("total", |said| &mut said.total),
-        ];
-        let is = |known: &str| known.eq_ignore_ascii_case(word);
-        if OTHERWISE.iter().any(|known| is(known)) {
-            return None;
-        }
-        if let Some((_, which)) = WORDS.iter().find(|(known, _)| is(known)) {
-            *which(self) = true;
-        }
+        let mut small = [0; LONGEST_WORD];
+        // A longer word is none of these.
+        let Some(small) = small.get_mut(..word.len()) else {
+            return Some(());
+        };
+        small.copy_from_slice(word.as_bytes());
+        small.make_ascii_lowercase();
+        let mark = match &*small {
+            b"input" | b"inputs" | b"prompt" | b"in" => &mut self.input,
+            b"output" | b"outputs" | b"completion" | b"candidates" | b"generated" | b"out" => {
+                &mut self.output
+            }
+            b"request" => &mut self.asked,
+            b"response" => &mut self.answered,
+            b"cache" | b"cached" => &mut self.cache,
+            b"ephemeral" => &mut self.ephemeral,
+            b"write" | b"writes" | b"written" | b"creation" | b"create" | b"created" | b"store"
+            | b"stored" => &mut self.written,
+            b"1h" | b"1hr" => &mut self.one_hour,
+            b"5m" | b"5min" => &mut self.five_minutes,
+            b"reasoning" | b"thinking" | b"thoughts" | b"thought" => &mut self.reasoning,
+            b"audio" => &mut self.audio,
+            b"image" => &mut self.image,
+            b"video" => &mut self.video,
+            b"total" => &mut self.total,
+            // Bounds, rates, secrets, parts of a class, and sums over several calls.
+            b"max" | b"min" | b"limit" | b"budget" | b"per" | b"id" | b"rate" | b"remaining"
+            | b"available" | b"type" | b"price" | b"cost" | b"usd" | b"auth" | b"access"
+            | b"refresh" | b"secret" | b"api" | b"window" | b"time" | b"first" | b"ttft"
+            | b"latency" | b"ms" | b"second" | b"seconds" | b"avg" | b"mean" | b"estimate"
+            | b"estimated" | b"aggregated" | b"accumulated" | b"cumulative" | b"session"
+            | b"turn" | b"no" | b"non" | b"uncached" | b"miss" | b"text" | b"prediction"
+            | b"threshold" | b"saved" | b"details" | b"tool" | b"tools" => return None,
+            _ => return Some(()),
+        };
+        *mark = true;
         Some(())
     }
 

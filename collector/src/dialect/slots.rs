@@ -167,7 +167,9 @@ pub type Key = (&'static str, Slot);
 /// A span's or resource's attributes, sorted.
 #[derive(Clone, Copy, Debug)]
 pub struct Slots<'a> {
-    values: [Value<'a>; Slot::COUNT],
+    attributes: Attributes<'a>,
+    /// Which attribute each slot holds, where its rank says that it holds one.
+    places: [u16; Slot::COUNT],
     ranks: [u16; Slot::COUNT],
     /// Bit i: a telltale key of dialect i was seen.
     pub(super) telltales: u32,
@@ -182,26 +184,25 @@ pub struct Slots<'a> {
 }
 
 impl<'a> Slots<'a> {
-    const EMPTY: Self = Self {
-        values: [Value::Empty; Slot::COUNT],
-        ranks: [NO_RANK; Slot::COUNT],
-        telltales: 0,
-        genai: false,
-        tagged: false,
-        guessed: false,
-        bad_number: false,
-    };
-
     /// Sorts attributes into slots. Does not allocate.
     #[must_use]
     pub fn read(attributes: Attributes<'a>) -> Self {
-        let mut slots = Self::EMPTY;
-        for (key, value) in attributes.0 {
+        let mut slots = Self {
+            attributes,
+            places: [0; Slot::COUNT],
+            ranks: [NO_RANK; Slot::COUNT],
+            telltales: 0,
+            genai: false,
+            tagged: false,
+            guessed: false,
+            bad_number: false,
+        };
+        for ((key, value), place) in attributes.0.iter().zip(0..=u16::MAX) {
             match KEYS.get(key) {
-                Some(entry) => slots.fill(entry, *value),
+                Some(entry) => slots.fill(entry, place, *value),
                 None => {
                     slots.tagged |= attribution::has_prefix(key);
-                    slots.guess(key, *value);
+                    slots.guess(key, place, *value);
                 }
             }
         }
@@ -210,10 +211,10 @@ impl<'a> Slots<'a> {
     }
 
     /// Keeps what a key seems to count until it is known whether a table says better.
-    fn guess(&mut self, key: &str, value: Value<'a>) {
+    fn guess(&mut self, key: &str, place: u16, value: Value<'a>) {
         let Some(slot) = guess::slot(key) else {
             if guess::is_cost(key) && self.ranks[Slot::ReportedCost as usize] == NO_RANK {
-                self.keep(Slot::ReportedCost, OF_USAGE, value);
+                self.keep(Slot::ReportedCost, OF_USAGE, place);
             }
             return;
         };
@@ -223,13 +224,13 @@ impl<'a> Slots<'a> {
             GUESSED
         };
         if rank < self.ranks[slot as usize] && value.as_u64_count().number().is_some() {
-            self.keep(slot, rank, value);
+            self.keep(slot, rank, place);
             self.guessed = true;
         }
     }
 
-    fn keep(&mut self, slot: Slot, rank: u16, value: Value<'a>) {
-        (self.ranks[slot as usize], self.values[slot as usize]) = (rank, value);
+    fn keep(&mut self, slot: Slot, rank: u16, place: u16) {
+        (self.ranks[slot as usize], self.places[slot as usize]) = (rank, place);
     }
 
     /// Where a table says what went in or out, only its parts are guessed, in the name spaces of usage; else what is
@@ -246,18 +247,17 @@ impl<'a> Slots<'a> {
             self.genai = true;
             return;
         }
-        for (rank, value) in self.ranks.iter_mut().zip(&mut self.values) {
+        for rank in &mut self.ranks {
             if *rank == GUESSED {
-                (*rank, *value) = (NO_RANK, Value::Empty);
+                *rank = NO_RANK;
             }
         }
     }
 
-    fn fill(&mut self, entry: &Entry, value: Value<'a>) {
+    fn fill(&mut self, entry: &Entry, place: u16, value: Value<'a>) {
         self.telltales |= entry.telltales;
         self.genai |= entry.genai;
-        let place = entry.slot as usize;
-        if entry.rank >= self.ranks[place] {
+        if entry.rank >= self.ranks[entry.slot as usize] {
             return;
         }
         let absent = if entry.slot.is_count() {
@@ -270,29 +270,30 @@ impl<'a> Slots<'a> {
         if absent {
             return;
         }
-        self.ranks[place] = entry.rank;
-        self.values[place] = value;
+        self.keep(entry.slot, entry.rank, place);
     }
 
     /// The value in a slot.
     #[must_use]
     pub fn value(&self, slot: Slot) -> Option<Value<'a>> {
-        match self.values[slot as usize] {
-            Value::Empty => None,
-            value => Some(value),
+        if self.ranks[slot as usize] == NO_RANK {
+            return None;
         }
+        let (_, value) = self.attributes.0[usize::from(self.places[slot as usize])];
+        Some(value)
     }
 
     /// The count in a slot.
     #[must_use]
     pub fn count(&self, slot: Slot) -> Option<u64> {
-        self.values[slot as usize].as_u64_count().number()
+        self.value(slot)?.as_u64_count().number()
     }
 
     /// The text in a slot, without the quotes some libraries put around it by encoding every value as JSON.
     #[must_use]
     pub fn text(&self, slot: Slot) -> Option<&'a str> {
-        let text = self.values[slot as usize].as_text()?;
+        let value = self.value(slot)?;
+        let text = value.as_text()?;
         let bare = text
             .strip_prefix('"')
             .and_then(|text| text.strip_suffix('"'))

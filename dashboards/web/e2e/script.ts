@@ -1,4 +1,5 @@
-// Script time from a trace of the browser: of the processor, so that other programs on the machine do not count.
+// Script time from a trace of the browser: of the processor, so that other programs on the machine do not count. Pauses
+// to collect garbage, which the browser takes when it likes, stand apart.
 
 export interface TraceEvent {
   name: string
@@ -20,24 +21,38 @@ const SCRIPT = new Set([
   'FireAnimationFrame',
   'FireIdleCallback',
   'FunctionCall',
-  'MajorGC',
-  'MinorGC',
   'RunMicrotasks',
   'TimerFire',
 ])
 
-/** Runs of script that are in no other one, in order, of the thread that draws. */
-function slices(events: TraceEvent[]): TraceEvent[] {
+const PAUSES = new Set(['MajorGC', 'MinorGC'])
+
+/** Events of these names that are in no other one, in order, of the thread that draws. */
+function outermost(events: TraceEvent[], names: Set<string>): TraceEvent[] {
   const drawn = events.find((e) => e.name === 'FireAnimationFrame')
-  const script = events
-    .filter((e) => e.ph === 'X' && SCRIPT.has(e.name) && e.pid === drawn?.pid && e.tid === drawn.tid)
+  const own = events
+    .filter((e) => e.ph === 'X' && names.has(e.name) && e.pid === drawn?.pid && e.tid === drawn.tid)
     .sort((a, b) => a.ts - b.ts || b.dur! - a.dur!)
   let end = 0
-  return script.filter((e) => {
+  return own.filter((e) => {
     if (e.ts < end) return false
     end = e.ts + e.dur!
     return true
   })
+}
+
+/** Runs of script, without the pauses within them. */
+function slices(events: TraceEvent[]): TraceEvent[] {
+  const pauses = outermost(events, PAUSES)
+  return outermost(events, SCRIPT).map((e) => {
+    const within = pauses.filter((pause) => pause.ts >= e.ts && pause.ts < e.ts + e.dur!)
+    return { ...e, tdur: within.reduce((rest, pause) => rest - pause.tdur!, e.tdur!) }
+  })
+}
+
+/** Milliseconds of each pause to collect garbage. */
+export function pauses(events: TraceEvent[]): number[] {
+  return outermost(events, PAUSES).map((e) => e.tdur! / 1000)
 }
 
 /** A browser that has nothing to run for so long, in microseconds, has drawn what there was to draw. */

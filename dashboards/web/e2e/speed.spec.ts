@@ -4,7 +4,7 @@
 
 import { manyFrames } from '../src/dev/manyframes.ts'
 import { expect, flame, test } from './fixtures.ts'
-import { CATEGORIES, perEvent, perFrame, type TraceEvent } from './script.ts'
+import { CATEGORIES, pauses, perEvent, perFrame, type TraceEvent } from './script.ts'
 
 const PAUSE_MS = 400
 
@@ -57,7 +57,11 @@ for (const count of [20_000, 50_000]) {
       )
       const times = of(traceEvents)
       expect(times.length, `${what} was drawn`).toBeGreaterThan(1)
-      const figures = `${times.length} times, script ${spread(times)} of processor time; drawing alone ${spread(wall)} on the wall`
+      const collected = pauses(traceEvents)
+      const garbage = collected.length
+        ? `; garbage collected ${collected.length} times, ${spread(collected)}`
+        : ''
+      const figures = `${times.length} times, script ${spread(times)} of processor time; drawing alone ${spread(wall)} on the wall${garbage}`
       console.log(`${count} frames, ${what}: ${figures}`)
       test.info().annotations.push({ type: what, description: figures })
     }

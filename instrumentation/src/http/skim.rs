@@ -211,7 +211,7 @@ impl Skimmer {
             let text = &bytes[1..length];
             match key {
                 true => self.key(text),
-                false => self.value(text, kept, facts),
+                false => self.plain_value(text, kept, facts),
             }
             return self.separated(bytes, length + 1);
         }
@@ -238,6 +238,15 @@ impl Skimmer {
         let live = self.innermost().map_or(0, |level| level.live);
         self.live = self.matching(live, key);
         self.state = State::Colon;
+    }
+
+    /// A text without escapes.
+    fn plain_value(&mut self, raw: &[u8], kept: bool, facts: &mut Facts) {
+        if kept && raw.len() <= self.max_text {
+            let text = readable(raw);
+            self.found(|slot| facts.text(slot, &text));
+        }
+        self.ended();
     }
 
     fn value(&mut self, raw: &[u8], kept: bool, facts: &mut Facts) {
@@ -320,12 +329,14 @@ impl Skimmer {
                 self.found(|slot| facts.flag(slot, flag));
                 true
             }
-            _ => std::str::from_utf8(word).is_ok_and(|word| {
-                let mut number =
-                    word.starts_with(|first: char| first == '-' || first.is_ascii_digit());
-                self.found(|slot| number &= facts.number(slot, word));
+            _ => {
+                let mut number = matches!(word.first(), Some(b'-' | b'0'..=b'9'));
+                self.found(|slot| {
+                    let text = std::str::from_utf8(word);
+                    number &= text.is_ok_and(|text| facts.number(slot, text));
+                });
                 number
-            }),
+            }
         };
         self.broken |= !known;
         self.ended();
@@ -412,32 +423,40 @@ fn whole<'a>(kept: &'a [u8], piece: &'a [u8]) -> &'a [u8] {
     }
 }
 
-/// Keys, names and ids are this short: looking at each byte takes less time than beginning a search that is fast in long texts.
-const SHORT: usize = 24;
+/// Keys, names and ids are this short: looking at each word of eight bytes takes less time than beginning a search that is
+/// fast in long texts.
+const SHORT: usize = 32;
 
 /// The length of the rest of a text up to and with its end, if it is all there and has no escapes.
 fn plain_text(bytes: &[u8]) -> Option<usize> {
     let (near, far) = bytes.split_at(bytes.len().min(SHORT));
-    let end = match near.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+    let quote_or_escape = |word| equal(word, b'"') | equal(word, b'\\');
+    let end = match first(near, quote_or_escape) {
         Some(end) => end,
         None => near.len() + memchr2(b'"', b'\\', far)?,
     };
     (bytes[end] == b'"').then_some(end + 1)
 }
 
-/// The first quote or bracket, looked for in eight bytes at a time.
+/// The first quote or bracket.
 fn quote_or_bracket(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    // The lowest of the bits set is that of the first such byte, in its highest place.
-    let equal = |word: u64, byte: u8| {
-        let differing = word ^ (ONES * u64::from(byte));
-        differing.wrapping_sub(ONES) & !differing & (ONES << 7)
-    };
     // `[` and `{` differ in one bit, as `]` and `}` do.
-    let found = |word: u64| {
+    first(bytes, |word| {
         let brackets = word | (ONES << 5);
         equal(word, b'"') | equal(brackets, b'{') | equal(brackets, b'}')
-    };
+    })
+}
+
+const ONES: u64 = u64::MAX / 255;
+
+/// Of the bytes of a word that are this one, the highest bit; of those behind the first perhaps of others as well.
+const fn equal(word: u64, byte: u8) -> u64 {
+    let differing = word ^ (ONES * byte as u64);
+    differing.wrapping_sub(ONES) & !differing & (ONES << 7)
+}
+
+/// The place of the first byte that `found` marks, asked of eight at a time, the first the lowest.
+fn first(bytes: &[u8], found: impl Fn(u64) -> u64) -> Option<usize> {
     let mut at = 0;
     while let Some(word) = bytes[at..].first_chunk() {
         let found = found(u64::from_le_bytes(*word));
@@ -451,11 +470,16 @@ fn quote_or_bracket(bytes: &[u8]) -> Option<usize> {
     Some(at + next)
 }
 
+/// A text without escapes. What is no text becomes U+FFFD.
+fn readable(raw: &[u8]) -> Cow<'_, str> {
+    // Checking alone is faster, and nearly every text passes.
+    std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed)
+}
+
 /// A text of JSON as it reads. What is no text becomes U+FFFD.
 fn unescaped(raw: &[u8]) -> Cow<'_, str> {
     let escaped = raw.contains(&b'\\');
-    // Checking alone is faster, and nearly every text passes.
-    let raw = std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed);
+    let raw = readable(raw);
     if !escaped {
         return raw;
     }
