@@ -1,7 +1,5 @@
 //! The prices in force for one request, and the lines that they make of its usage.
 
-use std::fmt::Write as _;
-
 use jiff::civil::Date;
 
 use crate::{
@@ -32,6 +30,9 @@ const STANDARD: [&str; 7] = [
 
 /// Groq bills a transcription for at least this many seconds (<https://groq.com/pricing>).
 const GROQ_LEAST_SECONDS: u64 = 10;
+
+/// Bytes that most conditions of a price fit into, written.
+const USUAL_CONDITION: usize = 32;
 
 /// The prices in force for one request.
 pub(crate) struct Quote<'a> {
@@ -256,17 +257,19 @@ impl<'a> Quote<'a> {
 
     fn condition(&self, above: Option<u64>) -> String {
         let mut text = String::new();
-        let mut add = |part: std::fmt::Arguments<'_>| {
-            let comma = if text.is_empty() { "" } else { ", " };
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{comma}{part}");
+        let mut add = |parts: &[&str]| {
+            match text.is_empty() {
+                true => text.reserve(USUAL_CONDITION),
+                false => text.push_str(", "),
+            }
+            text.extend(parts.iter().copied());
         };
         let conditions = self.variants.iter().map(|variant| &variant.when);
         for (key, value) in conditions
             .chain(self.changes.iter().map(|change| &change.when))
             .flatten()
         {
-            add(format_args!("{key}={value}"));
+            add(&[key, "=", value]);
         }
         if let Some((
             _,
@@ -276,20 +279,20 @@ impl<'a> Quote<'a> {
             },
         )) = self.entry
         {
-            add(format_args!("{window}"));
+            add(&[&window.to_string()]);
         }
         if let Some(above) = above {
-            add(format_args!("input above {} tokens", grouped(above)));
+            add(&["input above ", &grouped(above), " tokens"]);
         }
         if self.is_free() {
-            add(format_args!("free"));
+            add(&["free"]);
         }
         for source in self
             .changes
             .iter()
             .filter_map(|change| change.source.as_deref())
         {
-            add(format_args!("{source}"));
+            add(&[source]);
         }
         text
     }

@@ -335,7 +335,8 @@ impl KeyTable {
         };
         for (index, dialect) in DIALECTS.iter().enumerate() {
             for key in dialect.keys {
-                table.insert(*key, 0, true);
+                // Requests of every kind name the server they go to.
+                table.insert(*key, 0, key.1 != Slot::ServerAddress);
             }
             for key in dialect.telltales {
                 table.insert((key, Slot::Telltale), 1 << index, true);
