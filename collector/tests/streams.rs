@@ -109,6 +109,26 @@ async fn who_takes_no_answers_is_cut() {
 }
 
 #[tokio::test]
+async fn one_answer_taken_does_not_speak_for_the_others() {
+    let served = serve(soon()).await;
+    let (sender, connection) = connect(&served, 10).await;
+    // Longer than the window, and never taken on.
+    let stuck = ask(&sender, "/long").await.await.unwrap();
+    while !connection.is_finished() {
+        let Ok(mut sender) = sender.clone().ready().await else {
+            break;
+        };
+        let request = Request::get("http://localhost/short").body(()).unwrap();
+        if let Ok((answer, _)) = sender.send_request(request, true) {
+            // A whole answer, within the window.
+            drop(answer.await);
+        }
+    }
+    drop(stuck);
+    assert_eq!(served.metric("connections_untaken_total{port=\"test\"}"), 1);
+}
+
+#[tokio::test]
 async fn who_is_only_without_a_request_stays() {
     let served = serve(soon()).await;
     let (sender, connection) = connect(&served, 1 << 20).await;

@@ -48,10 +48,10 @@ pub(super) fn slot(key: &str) -> Option<Slot> {
     said.slot()
 }
 
-/// Every key of every span is asked this. Few have a `k`, in its middle.
+/// Every key of every span is asked this. Few have its middle, a `k`.
 fn holds_token(key: &str) -> bool {
     let mut windows = key.as_bytes().windows(5);
-    windows.any(|window| window[2] == b'k' && window.eq_ignore_ascii_case(b"token"))
+    windows.any(|window| window[2] | 0x20 == b'k' && window.eq_ignore_ascii_case(b"token"))
 }
 
 /// The model under a key that no table names: `acme.llm_model`, `modelName`.
@@ -241,6 +241,7 @@ mod tests {
             ("gen_ai.aggregated_usage.input_tokens", None),
             ("x.prompt_cache_miss_tokens", None),
             ("kafka.topic", None),
+            ("ACME_INPUT_TOKENS", Some(Slot::Input)),
         ] {
             assert_eq!(slot(key), said, "{key}");
         }

@@ -29,7 +29,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use metrics::PortMetrics;
-use places::{Place, Places};
+use places::{Place, Places, UnderWay};
 use requests::{Pool, Requests};
 
 /// Unread input that one HTTP/2 connection may hold, in bytes.
@@ -56,7 +56,7 @@ pub struct ListenConfig {
     pub max_connections: usize,
     /// How long a connection may be silent before and within the head of a request, and for its TLS handshake. Default 60 s.
     pub header_timeout: Duration,
-    /// How long a peer may leave what is written to it unread. Default 30 s.
+    /// How long a peer may leave a piece of an answer (16 KiB) unread. Default 30 s.
     pub write_timeout: Duration,
     /// How long requests in progress may take to finish at shutdown. Default 20 s.
     pub drain_timeout: Duration,
@@ -218,7 +218,11 @@ impl Connection {
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.config.write_timeout));
         let this = self.clone();
-        let service = service_fn(move |request| this.clone().answer(request));
+        let service = service_fn(move |request| {
+            // From the moment it is here it keeps its connection from making room.
+            let under_way = this.place.request();
+            this.clone().answer(request, under_way)
+        });
         let connection = self
             .builder
             .serve_connection(TokioIo::new(Box::pin(stream)), service);
@@ -244,13 +248,13 @@ impl Connection {
     async fn answer(
         self: Arc<Self>,
         mut request: Request<Incoming>,
+        under_way: UnderWay,
     ) -> Result<Response<Body>, h2::Error> {
         let Some(open) = self.requests.open() else {
             self.metrics.request_refused();
             // Says that nothing was done with it, and that it may be sent again (RFC 9113, section 8.7).
             return Err(h2::Reason::REFUSED_STREAM.into());
         };
-        let under_way = self.place.request();
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let Ok(answer) = self.router.clone().oneshot(request.map(Body::new)).await;
         drop(under_way);

@@ -4,9 +4,10 @@
 //! timeout of reads and writes notices. So a request counts as open until the last byte of its answer has left.
 
 use std::{
+    collections::BTreeMap,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
@@ -43,10 +44,7 @@ impl Pool {
         Requests {
             pool: self.clone(),
             open: Arc::default(),
-            unsent: Arc::new(Unsent {
-                pieces: AtomicUsize::new(0),
-                moved: Mutex::new(Instant::now()),
-            }),
+            unsent: Arc::default(),
         }
     }
 }
@@ -85,17 +83,14 @@ impl Requests {
         })
     }
 
-    /// Returns once answers have waited for the peer for so long that none of their bytes moved.
+    /// Returns once a piece of an answer has waited so long for the peer to take it.
     pub(super) async fn untaken_for(&self, longest: Duration) {
         loop {
-            let last = match self.unsent.pieces.load(Ordering::Acquire) {
-                0 => Instant::now(),
-                _ => self.unsent.moved(),
-            };
-            if last.elapsed() >= longest {
+            let oldest = self.unsent.oldest().unwrap_or_else(Instant::now);
+            if oldest.elapsed() >= longest {
                 return;
             }
-            sleep_until(last + longest).await;
+            sleep_until(oldest + longest).await;
         }
     }
 }
@@ -112,20 +107,25 @@ impl Drop for Request {
     }
 }
 
-/// What was handed over of the answers of one connection, and has not left.
-struct Unsent {
-    pieces: AtomicUsize,
-    /// When one last left, or came where there was none.
-    moved: Mutex<Instant>,
-}
+/// The pieces of the answers of one connection that were handed over and have not left: when, in that order.
+#[derive(Default)]
+struct Unsent(Mutex<BTreeMap<u64, Instant>>);
 
 impl Unsent {
-    fn moved(&self) -> Instant {
-        *self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pieces(&self) -> MutexGuard<'_, BTreeMap<u64, Instant>> {
+        // Whole after every line that changes it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn move_on(&self) {
-        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn oldest(&self) -> Option<Instant> {
+        self.pieces().values().next().copied()
+    }
+
+    fn add(&self) -> u64 {
+        let mut pieces = self.pieces();
+        let number = pieces.last_key_value().map_or(0, |(last, _)| last + 1);
+        pieces.insert(number, Instant::now());
+        number
     }
 }
 
@@ -140,11 +140,9 @@ struct Answer {
 impl Answer {
     fn piece(&mut self) -> Bytes {
         let bytes = self.rest.split_to(self.rest.len().min(PIECE));
-        if self.unsent.pieces.fetch_add(1, Ordering::AcqRel) == 0 {
-            self.unsent.move_on();
-        }
         Bytes::from_owner(Piece {
             bytes,
+            number: self.unsent.add(),
             unsent: self.unsent.clone(),
             _request: self.request.clone(),
         })
@@ -190,6 +188,7 @@ impl HttpBody for Answer {
 /// Bytes of an answer, until they have left.
 struct Piece {
     bytes: Bytes,
+    number: u64,
     unsent: Arc<Unsent>,
     _request: Arc<Request>,
 }
@@ -202,7 +201,6 @@ impl AsRef<[u8]> for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        self.unsent.pieces.fetch_sub(1, Ordering::AcqRel);
-        self.unsent.move_on();
+        self.unsent.pieces().remove(&self.number);
     }
 }
