@@ -376,7 +376,7 @@ impl Store {
         let snapshot = match &self.backend {
             Backend::Sqlite(database) => query::Snapshot::of_sqlite(&database.questions).await?,
             Backend::Postgres(database) => {
-                query::Snapshot::of_postgres(&database.questions).await?
+                query::Snapshot::of_postgres(&database.questions, database.distributed).await?
             }
         };
         Ok(snapshot.in_turn(turn))
@@ -421,7 +421,9 @@ impl Store {
     pub(crate) async fn reading(&self) -> Result<query::Snapshot, StoreError> {
         match &self.backend {
             Backend::Sqlite(database) => query::Snapshot::of_sqlite(&database.reader).await,
-            Backend::Postgres(database) => query::Snapshot::of_postgres(&database.pool).await,
+            Backend::Postgres(database) => {
+                query::Snapshot::of_postgres(&database.pool, database.distributed).await
+            }
         }
     }
 

@@ -46,6 +46,9 @@ impl Postgres {
         check_version(&mut connection).await?;
         let begin = openings(&mut connection).await?;
         MIGRATIONS.run(&mut connection).await?;
+        let distributed = sqlx::query_scalar("SELECT to_regclass('pg_dist_partition') IS NOT NULL")
+            .fetch_one(&mut connection)
+            .await?;
         connection.close().await?;
 
         let pooled = parse(url)?;
@@ -62,6 +65,7 @@ impl Postgres {
         let postgres = Self {
             pool,
             questions,
+            distributed,
             begin,
             seen: Arc::default(),
         };

@@ -38,6 +38,8 @@ pub(crate) struct Postgres {
     pub(crate) pool: PgPool,
     /// Connections for questions of users, so that these never keep landing or settling waiting.
     pub(crate) questions: PgPool,
+    /// There is Citus, see [`Postgres::distribute`].
+    pub(crate) distributed: bool,
     begin: Openings,
     seen: Arc<Seen>,
 }

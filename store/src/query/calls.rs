@@ -10,7 +10,7 @@ use super::{
     facts::{push_call_range, push_days},
     filter::Filter,
     snapshot::{Row, Snapshot},
-    sql::{Dialect, Sql},
+    sql::Sql,
 };
 use crate::{StoreError, UNSAMPLED, landing, lane};
 
@@ -195,7 +195,7 @@ pub async fn stand_ins(
     }
     let mut parents: HashMap<CallId, SpanId> = HashMap::new();
     let mut sql = snapshot.sql("SELECT f.trace_id, f.span_id, f.parent_span_id FROM ");
-    push_rows_of(&mut sql, "landing", project, &traces, None);
+    push_rows_of(snapshot, &mut sql, "landing", project, &traces, None);
     sql.push(" WHERE f.parent_span_id IS NOT NULL");
     snapshot
         .each(sql, |row| {
@@ -207,7 +207,7 @@ pub async fn stand_ins(
         })
         .await?;
     let mut sql = snapshot.sql("SELECT f.trace_id, f.span_id FROM ");
-    push_rows_of(&mut sql, "calls", project, &traces, None);
+    push_rows_of(snapshot, &mut sql, "calls", project, &traces, None);
     sql.push(" WHERE f.why = 0");
     let counted = snapshot
         .all(sql, |row| Ok((TraceId(row.id(0)?), SpanId(row.id(1)?))))
@@ -235,15 +235,16 @@ fn count_below(parents: &HashMap<CallId, SpanId>, counted: &[CallId]) -> HashMap
 /// Appends the rows that a table with `project_id`, `lane` and `trace_id` has of some traces, as `f`; where `days` are given,
 /// only those that start on them: the first and the last, in days since 1970.
 pub(crate) fn push_rows_of<'a>(
+    snapshot: &Snapshot,
     sql: &mut Sql,
     table: &str,
     project: i32,
     traces: impl IntoIterator<Item = &'a TraceId>,
     days: Option<(i32, i32)>,
 ) {
-    let is_postgres = sql.dialect == Dialect::Postgres;
     // Postgres looks up trace by trace this way, whatever the statistics of today's partition say.
-    sql.push(&match is_postgres {
+    let one_by_one = snapshot.looks_up_one_by_one();
+    sql.push(&match one_by_one {
         true => "(VALUES ".to_owned(),
         false => format!("(SELECT * FROM {table} WHERE (lane, trace_id) IN (VALUES "),
     });
@@ -254,7 +255,7 @@ pub(crate) fn push_rows_of<'a>(
             .bind(&trace.0[..])
             .push(")");
     }
-    sql.push(&match is_postgres {
+    sql.push(&match one_by_one {
         true => format!(
             ") AS k (k_lane, k_trace_id) CROSS JOIN LATERAL \
              (SELECT * FROM {table} WHERE lane = k_lane AND trace_id = k_trace_id"
@@ -266,7 +267,7 @@ pub(crate) fn push_rows_of<'a>(
         sql.push(" AND start_day >= ").bind(first);
         sql.push(" AND start_day <= ").bind(last);
     }
-    sql.push(if is_postgres { " OFFSET 0) f" } else { ") f" });
+    sql.push(if one_by_one { " OFFSET 0) f" } else { ") f" });
 }
 
 fn select(snapshot: &Snapshot) -> Sql {

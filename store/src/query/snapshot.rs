@@ -40,6 +40,8 @@ pub struct Snapshot {
     abandoned: Arc<AtomicBool>,
     /// A statement is under way.
     busy: bool,
+    /// Of a cluster of Postgres servers.
+    distributed: bool,
     /// A place among those who ask at the same time.
     _turn: Option<OwnedSemaphorePermit>,
 }
@@ -83,17 +85,19 @@ impl Snapshot {
             open: Open::Sqlite(transaction),
             abandoned,
             busy: false,
+            distributed: false,
             _turn: None,
         })
     }
 
     /// A snapshot of Postgres, taken at the first read.
-    pub(crate) async fn of_postgres(pool: &PgPool) -> Result<Self, StoreError> {
+    pub(crate) async fn of_postgres(pool: &PgPool, distributed: bool) -> Result<Self, StoreError> {
         let guard = Guard::begin(pool, BEGIN_POSTGRES).await?;
         Ok(Self {
             open: Open::Postgres(Some(guard)),
             abandoned: Arc::default(),
             busy: false,
+            distributed,
             _turn: None,
         })
     }
@@ -110,6 +114,11 @@ impl Snapshot {
             Open::Sqlite(_) => Dialect::Sqlite,
             Open::Postgres(_) => Dialect::Postgres,
         }
+    }
+
+    /// Whether rows of many keys are looked up one by one: Citus does not take such statements.
+    pub(crate) fn looks_up_one_by_one(&self) -> bool {
+        self.dialect() == Dialect::Postgres && !self.distributed
     }
 
     /// Starts a statement.

@@ -253,7 +253,7 @@ async fn add_calls(
         .zip(last_us)
         .map(|(first, last)| (day_of(first), day_of(last)));
     let traces = records.iter().map(|record| &record.trace_id);
-    push_rows_of(&mut sql, "calls", project, traces, days);
+    push_rows_of(snapshot, &mut sql, "calls", project, traces, days);
     sql.push(" GROUP BY 1, 2, 3");
     let rows = snapshot
         .all(sql, |row| {

@@ -82,7 +82,7 @@ async fn stored(
     let mut sql = snapshot.sql(
         "SELECT f.trace_id, f.span_id, f.why, f.instead_trace_id, f.instead_span_id, f.flags, f.receipt FROM ",
     );
-    push_rows_of(&mut sql, "calls", project, traces, Some(days));
+    push_rows_of(snapshot, &mut sql, "calls", project, traces, Some(days));
     snapshot
         .each(sql, |row| {
             let by = row.maybe_id(3)?.zip(row.maybe_id(4)?);
@@ -111,7 +111,7 @@ async fn landed(
     verdicts: &mut HashMap<CallId, Verdict>,
 ) -> Result<(), StoreError> {
     let mut sql = snapshot.sql(concat!("SELECT ", landing_columns!(), " FROM "));
-    push_rows_of(&mut sql, "landing", project, traces, None);
+    push_rows_of(snapshot, &mut sql, "landing", project, traces, None);
     sql.push(" WHERE call IS NOT NULL");
     let mut latest: HashMap<CallId, LandingRow> = HashMap::new();
     snapshot

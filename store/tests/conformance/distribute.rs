@@ -1,9 +1,13 @@
 //! Distribution over a Citus cluster, as far as it shows without one: Citus is played by functions that note their calls.
 
-use costflame_store::{Due, MarkId, Options, Store, StoreError, testing};
+use costflame_store::{
+    Due, MarkId, Options, Store, StoreError, day_of,
+    query::{self, Filter, Order, Sort},
+    testing,
+};
 use sqlx::{Connection, PgConnection};
 
-use crate::support::{Database, NOW_US, call, count, execute, plain, settle};
+use crate::support::{Database, NOON_US, NOW_US, call, count, execute, plain, settle, trace_id};
 
 /// What of Citus is called, and the table in which it notes what is distributed.
 const CITUS: &str = "CREATE TABLE pg_dist_partition (logicalrelid regclass, how text);
@@ -52,6 +56,40 @@ async fn every_table_is_distributed_once() {
     )
     .await;
     assert_eq!(db.store.distribute().await.unwrap(), statements[1..]);
+}
+
+/// By other statements, since Citus does not take all.
+#[tokio::test]
+async fn questions_are_answered_alike_where_there_is_citus() {
+    let db = Database::postgres().await;
+    let rows = [plain(1, 1, 0), call(1, 2, 1, 30), call(2, 3, 0, 70)];
+    db.store.commit(&rows, &[]).await.unwrap();
+    settle(&db.store).await;
+    execute(&db.url, CITUS).await;
+    let there = db.another().await;
+    let mut answers = Vec::new();
+    for store in [&db.store, &there] {
+        let both = [trace_id(1), trace_id(2)];
+        let days = (day_of(NOON_US), day_of(NOON_US));
+        let verdicts = store.verdicts(1, &both, &[], days).await.unwrap();
+        assert_eq!(verdicts.len(), 2);
+        let mut snapshot = store.snapshot().await.unwrap();
+        let filter = Filter {
+            project: 1,
+            from_us: NOON_US - 1,
+            to_us: NOON_US + 1_000_000_000,
+            clauses: Vec::new(),
+        };
+        let newest = Order {
+            sort: Sort::Start,
+            descending: true,
+        };
+        let listed = query::traces(&mut snapshot, &filter, newest, None, 10).await;
+        let listed = listed.unwrap();
+        assert_eq!(listed.len(), 2);
+        answers.push((verdicts, format!("{listed:?}")));
+    }
+    assert_eq!(answers[0], answers[1]);
 }
 
 #[tokio::test]
