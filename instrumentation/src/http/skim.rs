@@ -129,7 +129,8 @@ impl Skimmer {
     fn mark(&mut self, bytes: &[u8], facts: &mut Facts) -> usize {
         let byte = bytes[0];
         match (self.state, byte) {
-            (_, b' ' | b'\t' | b'\n' | b'\r') => {}
+            // OpenAI indents its answers.
+            (_, b' ' | b'\t' | b'\n' | b'\r') => return blanks(bytes),
             (State::Key, b'"') => return self.begin_text(bytes, true, facts),
             (State::Value, b'"') => return self.begin_text(bytes, false, facts),
             (State::Colon, b':') => self.state = State::Value,
@@ -421,6 +422,13 @@ fn whole<'a>(kept: &'a [u8], piece: &'a [u8]) -> &'a [u8] {
         true => piece,
         false => kept,
     }
+}
+
+/// How many blanks there are before anything else.
+fn blanks(bytes: &[u8]) -> usize {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let end = bytes.iter().position(|byte| !is_blank(byte));
+    end.unwrap_or(bytes.len())
 }
 
 /// Keys, names and ids are this short: looking at each word of eight bytes takes less time than beginning a search that is
