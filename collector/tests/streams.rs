@@ -86,6 +86,13 @@ async fn read(answer: ResponseFuture) -> usize {
     bytes
 }
 
+fn only_so_many_connections(max_connections: usize) -> ListenConfig {
+    ListenConfig {
+        max_connections,
+        ..ListenConfig::default()
+    }
+}
+
 fn soon() -> ListenConfig {
     ListenConfig {
         write_timeout: Duration::from_millis(100),
@@ -159,11 +166,7 @@ async fn long_answers_arrive_whole_through_small_windows() {
 
 #[tokio::test]
 async fn all_connections_share_the_open_requests_and_each_has_one() {
-    let served = serve(ListenConfig {
-        max_connections: 2,
-        ..ListenConfig::default()
-    })
-    .await;
+    let served = serve(only_so_many_connections(2)).await;
     let (greedy, _connection) = connect(&served, 1 << 20).await;
     let mut open = Vec::new();
     for _ in 0..9 {
@@ -190,11 +193,7 @@ async fn all_connections_share_the_open_requests_and_each_has_one() {
 
 #[tokio::test]
 async fn an_answer_that_was_not_taken_keeps_its_request_open() {
-    let served = serve(ListenConfig {
-        max_connections: 1,
-        ..ListenConfig::default()
-    })
-    .await;
+    let served = serve(only_so_many_connections(1)).await;
     let (deaf, _connection) = connect(&served, 0).await;
     let mut answers = Vec::new();
     for _ in 0..5 {

@@ -50,7 +50,6 @@ impl Pool {
 }
 
 /// The open requests of one connection.
-#[derive(Clone)]
 pub(super) struct Requests {
     pool: Pool,
     open: Arc<AtomicUsize>,
@@ -58,7 +57,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// One more, unless others hold all that is shared: the first of each connection always is taken.
+    /// One more. `None` where others hold all that is shared; a connection's only one is always taken.
     pub(super) fn open(&self) -> Option<Request> {
         let first = self.open.fetch_add(1, Ordering::AcqRel) == 0;
         let mut request = Request {

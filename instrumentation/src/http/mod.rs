@@ -1,12 +1,13 @@
 //! Calls recognised in a program's HTTP traffic.
 //!
 //! `endpoint` tells from the URL whether a request is a model call and of which format. `skim` picks what its table
-//! (`tables`) names out of JSON as bytes pass, into `facts`; `sse` and `frames` unwrap streams around it. `exchange` makes
+//! (`tables`) names out of JSON as `bytes` pass, into `facts`; `sse` and `frames` unwrap streams around it. `exchange` makes
 //! the span of it, `body` watches a response on its way; `reqwest`, `tower` and `call` are the ways in.
 
 #[cfg(feature = "async-openai")]
 mod async_openai;
 mod body;
+mod bytes;
 mod call;
 mod calls;
 mod endpoint;

@@ -11,7 +11,8 @@ use pin_project_lite::pin_project;
 use super::body::ObservedBody;
 
 pin_project! {
-    /// The future of a [`GenAiService`](super::GenAiService): where a request is no model call nothing but `F`, the future of the service within.
+    /// The future of a [`GenAiService`](super::GenAiService): where a request is no model call nothing but `F`, the future of
+    /// the service within.
     pub struct ResponseFuture<F: Future> {
         #[pin]
         kind: Kind<F>,
