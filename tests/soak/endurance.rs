@@ -4,10 +4,13 @@
 use std::{
     collections::BTreeMap,
     process::Command,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
-use costflame_bench::load::{Body, CALLS_PER_TRACE, SPANS_PER_TRACE};
+use costflame_bench::{
+    load::{CALLS_PER_TRACE, SPANS_PER_TRACE},
+    send::{Load, send},
+};
 use costflame_store::{Options, Store, testing::Postgres};
 use sqlx::{Connection, PgConnection};
 
@@ -16,7 +19,9 @@ use crate::{
     support::{Addresses, Server, clients::wait_until_settled, costflame},
 };
 
-const TRACES_PER_REQUEST: u64 = 20;
+/// As a few busy programs would send: each connection waits for its acknowledgement.
+const CONNECTIONS: usize = 8;
+const SPANS_PER_REQUEST: usize = 200;
 
 /// Tables whose rows come and go.
 const QUEUES: [&str; 4] = ["dirty", "rollup_deltas", "dim_deltas", "trace_deltas"];
@@ -80,9 +85,9 @@ impl Sample {
             .sum()
     }
 
-    fn print(&self, minute: usize, spans: u64) {
+    fn print(&self, minute: u64, spans: u64, ack_p99_ms: f64) {
         println!(
-            "{minute:>4} min {spans:>10} spans  {:>5.1} MiB  {:>6} traces wait, oldest {:>4.1} s  {:>7} unfolded  queues {:>5.1} MB, {:>7} dead, {:>4} vacuums",
+            "{minute:>4} min {spans:>10} spans  99 % in {ack_p99_ms:>4.0} ms  {:>5.1} MiB  {:>6} traces wait, oldest {:>4.1} s  {:>7} unfolded  queues {:>5.1} MB, {:>7} dead, {:>4} vacuums",
             mib(self.resident),
             self.pending_traces,
             self.oldest_s,
@@ -116,71 +121,39 @@ async fn a_steady_load_leaves_nothing_behind() {
         .await
         .expect("the server answers");
 
-    let body = Body::new(5, TRACES_PER_REQUEST, 1_795_388_725_000_000_000);
-    let spans_per_request = TRACES_PER_REQUEST * SPANS_PER_TRACE as u64;
-    let client = reqwest::Client::new();
-    let (start, mut requests, mut samples) = (Instant::now(), 0, Vec::new());
-    let minute = Duration::from_secs(60);
-    while samples.len() < minutes as usize {
-        send(&client, &server, &body, requests + 1).await;
-        requests += 1;
-        if start.elapsed() >= minute * (samples.len() as u32 + 1) {
-            let sample = Sample::take(&server, &store, &mut connection).await;
-            samples.push(sample);
-            samples[samples.len() - 1].print(samples.len(), requests * spans_per_request);
-        }
-        let due = Duration::from_secs_f64((requests * spans_per_request) as f64 / rate as f64);
-        tokio::time::sleep(due.saturating_sub(start.elapsed())).await;
+    let (mut spans, mut seconds, mut samples) = (0, 0.0, Vec::new());
+    for minute in 1..=minutes {
+        let load = Load {
+            url: server.http.clone(),
+            grpc: false,
+            connections: CONNECTIONS,
+            spans_per_request: SPANS_PER_REQUEST,
+            rate: Some(rate as f64),
+            time: Duration::from_secs(60),
+            seed: minute,
+        };
+        let outcome = send(&load).await.expect("the load is taken");
+        assert_eq!(outcome.retried, 0, "half a load never has to wait");
+        spans += outcome.spans;
+        seconds += outcome.seconds;
+        let sample = Sample::take(&server, &store, &mut connection).await;
+        sample.print(minute, spans, outcome.ack_p99_ms);
+        samples.push(sample);
     }
-    let traces = requests * TRACES_PER_REQUEST;
-    let seconds = start.elapsed().as_secs_f64();
     println!(
-        "{:.0} spans/s for {seconds:.0} s were asked for, {:.0} spans/s were acknowledged",
-        rate as f64,
-        (requests * spans_per_request) as f64 / seconds
+        "{rate} spans/s for {seconds:.0} s were asked for, {:.0} spans/s were acknowledged",
+        spans as f64 / seconds
     );
     wait_until_settled(&store).await;
     let calls: i64 = sqlx::query_scalar("SELECT count(*) FROM calls")
         .fetch_one(&mut connection)
         .await
         .expect("a number");
+    let traces = spans / SPANS_PER_TRACE as u64;
     assert_eq!(calls as u64, traces * CALLS_PER_TRACE as u64);
     print_tables(&samples[samples.len() - 1], traces);
     judge(&samples, rate);
     assert_eq!(server.terminate().code(), Some(0));
-}
-
-async fn send(client: &reqwest::Client, server: &Server, body: &Body, round: u64) {
-    loop {
-        let request = client
-            .post(format!("{}/v1/traces", server.http))
-            .header("content-type", "application/x-protobuf")
-            .body(with_responses_of_its_own(&body.stamped(round), round));
-        if let Ok(answer) = request.send().await {
-            match answer.status().as_u16() {
-                200 => return,
-                503 => {}
-                other => panic!("a retrying client would drop the data: {other}"),
-            }
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// No response is seen twice, as with real providers: the first half of each id becomes the number of the request.
-fn with_responses_of_its_own(body: &[u8], round: u64) -> Vec<u8> {
-    const MARK: &[u8] = b"chatcmpl-";
-    let mut body = body.to_vec();
-    let number = format!("{round:016x}");
-    let mut place = 0;
-    while let Some(found) = body[place..]
-        .windows(MARK.len())
-        .position(|some| some == MARK)
-    {
-        place += found + MARK.len();
-        body[place..place + 16].copy_from_slice(number.as_bytes());
-    }
-    body
 }
 
 fn print_tables(last: &Sample, traces: u64) {

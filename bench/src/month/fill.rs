@@ -57,8 +57,9 @@ pub(crate) async fn fill(url: &str, receipts: &[Measures], traces: usize) -> Res
     }
     write_sums(&mut loader, &world, &mut sums, i64::MAX).await?;
     loader
-        .run("DROP TABLE seeds; DROP TABLE leaves; DROP TABLE templates; DROP TABLE steps; ANALYZE")
+        .run("DROP TABLE seeds; DROP TABLE leaves; DROP TABLE templates; DROP TABLE steps")
         .await?;
+    loader.tidy().await?;
     loader.close().await
 }
 

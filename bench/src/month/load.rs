@@ -68,6 +68,14 @@ impl Loader {
         Ok(())
     }
 
+    /// What a database does by itself in a month: statistics, and on Postgres the visibility map.
+    pub(super) async fn tidy(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => self.run("ANALYZE").await,
+            Self::Postgres(_) => self.run("VACUUM (ANALYZE)").await,
+        }
+    }
+
     pub(super) async fn run(&mut self, sql: &str) -> Result<()> {
         let sql = AssertSqlSafe(sql.to_owned());
         let done = match self {
