@@ -23,7 +23,7 @@ use costflame_store::{
 
 use crate::figures::Figures;
 use fill::fill;
-use world::{CALLS, DAYS, FROM_US};
+use world::{CALLS, DAYS, FROM_US, NOW_US};
 
 /// A question is not repeated once it has taken so long in all.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -59,8 +59,13 @@ pub(crate) async fn measure(
         project: 1,
         // As people ask: until now, wherever in the day that is.
         from_us: FROM_US + 5_025_000_001,
-        to_us: FROM_US + (DAYS - 1) * DAY_US + 49_025_000_001,
+        to_us: NOW_US,
         clauses: Vec::new(),
+    };
+    let past_week = Filter {
+        from_us: NOW_US - 10 * DAY_US,
+        to_us: NOW_US - 3 * DAY_US,
+        ..month.clone()
     };
     let only = |column: Column, value: &str| {
         let test = OneOf {
@@ -126,6 +131,9 @@ pub(crate) async fn measure(
         }};
     }
     time!("flamegraph", |s| query::path_sums(s, &month));
+    time!("flamegraph_of_a_past_week", |s| query::path_sums(
+        s, &past_week
+    ));
     time!("flamegraph_of_a_model", |s| query::path_sums(s, &model));
     time!("flamegraph_of_a_user", |s| query::path_sums(s, &user));
     time!("flamegraph_of_a_tag", |s| query::path_sums(s, &team));

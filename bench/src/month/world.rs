@@ -13,6 +13,8 @@ pub(super) const DAYS: i64 = 30;
 pub(super) const CALLS: usize = 5;
 /// First microsecond of the month.
 pub(super) const FROM_US: i64 = 20_400 * DAY_US;
+/// Now: in the middle of its last day, nothing is later.
+pub(super) const NOW_US: i64 = FROM_US + (DAYS - 1) * DAY_US + 49_025_000_001;
 
 const ROUTES: usize = 100;
 const USERS: usize = 1_000;
@@ -171,7 +173,7 @@ impl World {
     /// Traces of the month in the order of their starts.
     pub(super) fn seeds(&self, traces: usize) -> impl Iterator<Item = Seed> {
         let mut random = StdRng::seed_from_u64(7);
-        let month = DAYS * DAY_US - 3_600_000_000;
+        let month = NOW_US - FROM_US - 60_000_000;
         (0..traces).map(move |number| {
             let part = i128::from(month) * number as i128 / traces as i128;
             let route = skewed(&mut random, ROUTES);

@@ -21,6 +21,9 @@ use crate::{LANES, StoreError, delta::SAMPLED_LANES};
 /// Matching calls that are looked at; of more, those of some lanes.
 const MOST_CALLS: u64 = 100_000;
 
+/// Matching calls that are enough to tell how many traces they are in, to within a hundredth or so.
+const ENOUGH_CALLS: u64 = 20_000;
+
 /// Calls of a range that are read to find those that match.
 const MOST_READ: u64 = 500_000;
 
@@ -87,7 +90,8 @@ async fn sampled_lanes(
 ) -> Result<Option<u64>, StoreError> {
     let sampled = u64::from(SAMPLED_LANES.unsigned_abs());
     if calls > MOST_CALLS {
-        return Ok(Some(sampled));
+        let enough = (ENOUGH_CALLS * u64::from(LANES.unsigned_abs())).div_ceil(calls);
+        return Ok(Some(enough.min(sampled)));
     }
     let by_index = [Column::User, Column::Session];
     let by_index = by_index

@@ -7,10 +7,11 @@ use super::{
     clauses::{JOIN_SERIES, Source, needs_series, push_clauses},
     filter::{Column, Filter},
     pieces::{Piece, pieces},
-    plan::{DAY_US, Plan, Range, TIERS, tiers_up_to},
+    plan::{DAY_US, Plan, Range, TIERS, end_of_bucket, tiers_up_to},
     snapshot::Snapshot,
     source::{choose, dimension_name, picked},
     sql::Sql,
+    status::has_calls_since,
     sums::{
         Sums, Wanted, call_sums, read_call_sums, read_rollup_sums, rollup_columns, rollup_sums,
     },
@@ -35,7 +36,8 @@ pub(crate) async fn facts(
     }
 }
 
-/// Days inside, hours and quarters towards the ends, calls at the very ends.
+/// Days inside, hours and quarters towards the ends, calls at the very ends. Until now there is but one such end: where nothing
+/// has started since, the coarsest bucket around it tells the same as its parts.
 async fn facts_of_rollups(
     snapshot: &mut Snapshot,
     filter: &Filter,
@@ -43,7 +45,12 @@ async fn facts_of_rollups(
     wanted: Wanted,
 ) -> Result<Groups, StoreError> {
     let coarsest = ask.bucket.unwrap_or(TIERS[TIERS.len() - 1]);
-    let plan = Plan::new((filter.from_us, filter.to_us), tiers_up_to(coarsest));
+    let to_us = if has_calls_since(snapshot, filter.project, filter.to_us).await? {
+        filter.to_us
+    } else {
+        end_of_bucket(filter.to_us, coarsest)
+    };
+    let plan = Plan::new((filter.from_us, to_us), tiers_up_to(coarsest));
     let mut groups = Groups::new();
     if let Some(whole) = plan.whole {
         let sql = rollups_sql(snapshot, filter, ask, wanted, &plan.buckets, whole);

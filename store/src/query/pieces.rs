@@ -55,6 +55,18 @@ struct Kept {
     wide: Vec<i64>,
 }
 
+impl Kept {
+    /// The end of a range among the data: until now there is nothing after the last call of the last day.
+    fn end(&self, to: i64) -> i64 {
+        let is_last_day = self.data.1.saturating_sub(self.calls_end_us) < DAY_US;
+        if is_last_day && to >= self.calls_end_us {
+            self.data.1
+        } else {
+            to.min(self.data.1)
+        }
+    }
+}
+
 /// Cuts the range of a filter for a source by dimension; sums first, calls to be taken away last.
 pub(crate) async fn pieces(
     snapshot: &mut Snapshot,
@@ -115,7 +127,7 @@ pub(crate) async fn since_day(snapshot: &mut Snapshot) -> Result<i64, StoreError
 }
 
 fn cut((from, to): Range, source: Source, kept: &Kept) -> Vec<Piece> {
-    let (from, to) = (from.max(kept.data.0), to.min(kept.data.1));
+    let (from, to) = (from.max(kept.data.0), kept.end(to));
     if from >= to {
         return Vec::new();
     }
@@ -224,6 +236,16 @@ mod tests {
                 Piece::Days(Source::Dimensions, vec![9]),
                 Piece::Calls((11 * DAY_US, 11 * DAY_US + 90)),
             ]
+        );
+    }
+
+    #[test]
+    fn until_now_totals_have_one_end() {
+        let now = 39 * DAY_US + 12 * HOUR_US + 5;
+        let days = (38 * DAY_US, 40 * DAY_US);
+        assert_eq!(
+            cut((38 * DAY_US, now), Source::Totals, &kept()),
+            [Piece::Buckets(86_400, days), Piece::Waiting(days)]
         );
     }
 

@@ -61,6 +61,15 @@ pub(crate) fn tiers_up_to(coarsest: i64) -> &'static [i64] {
     &TIERS[..TIERS.partition_point(|seconds| *seconds <= coarsest)]
 }
 
+/// The end of the bucket that a moment is in; a moment at the end of time stays.
+pub(crate) fn end_of_bucket(at_us: i64, seconds: i64) -> i64 {
+    let bucket = seconds * 1_000_000;
+    match at_us.checked_add(bucket - 1) {
+        Some(last) => last.div_euclid(bucket) * bucket,
+        None => at_us,
+    }
+}
+
 /// The longest run of whole buckets within a range.
 pub(crate) fn inside((from, to): Range, seconds: i64) -> Option<Range> {
     let bucket = seconds * 1_000_000;

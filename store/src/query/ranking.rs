@@ -32,7 +32,9 @@ pub(crate) async fn rank(
 ) -> Result<Ranking, StoreError> {
     let wanted = Wanted::read(snapshot, filter.project, false).await?;
     let rows = Rows::find(snapshot, filter, column).await?;
-    let mut sql = snapshot.sql("SELECT * FROM (SELECT value, ");
+    let mut sql = snapshot.sql(
+        "SELECT * FROM (SELECT value, COUNT(*) OVER (), CAST(SUM(SUM(calls)) OVER () AS bigint), ",
+    );
     let dialect = sql.dialect;
     sql.push(&rollup_sums(dialect, wanted));
     sql.push(&format!(
@@ -48,21 +50,19 @@ pub(crate) async fn rank(
         dialect.bytewise()
     ));
     sql.bind(limit);
-    let mut top = snapshot
-        .all(sql, |row| {
-            Ok((row.maybe_text(0)?.into(), read_rollup_sums(row, 1, wanted)?))
-        })
-        .await?;
+    let (mut top, mut values, mut calls) = (Vec::new(), 0, 0);
+    let each = snapshot.each(sql, |row| {
+        (values, calls) = (row.count(1)?, row.count(2)?);
+        top.push((
+            row.maybe_text(0)?.into(),
+            read_rollup_sums(&row, 3, wanted)?,
+        ));
+        Ok(true)
+    });
+    each.await?;
 
-    let mut sql = snapshot.sql("SELECT COUNT(*) FROM (SELECT value FROM (");
-    rows.push(&mut sql, Wanted::COUNTS);
-    sql.push(") f GROUP BY value HAVING SUM(calls) > 0) v");
-    let mut values = snapshot
-        .first(sql, |row| row.count(0))
-        .await?
-        .unwrap_or_default();
-
-    if rows.pieces.is_some() {
+    // What has no value is in no row of the tables by dimension.
+    if rows.pieces.is_some() && calls < total.calls {
         let ask = Ask::by(By::Nothing);
         let present = facts(snapshot, &with_value(filter, column), ask)
             .await?

@@ -3,7 +3,11 @@
 use costflame_pricing::UsdSum;
 use costflame_profile::TraceId;
 
-use super::snapshot::Snapshot;
+use super::{
+    facts::push_call_range,
+    plan::{FINEST, end_of_bucket},
+    snapshot::Snapshot,
+};
 use crate::{StoreError, lane};
 
 /// Landed but not settled: in no other figure.
@@ -78,4 +82,28 @@ pub async fn extent(
         .first(sql, |row| Ok(row.maybe_int(0)?.zip(row.maybe_int(1)?)))
         .await?;
     Ok(extent.flatten())
+}
+
+/// Whether calls start at a moment or later. Rollups tell of all but the rest of its finest bucket.
+pub(crate) async fn has_calls_since(
+    snapshot: &mut Snapshot,
+    project: i32,
+    at_us: i64,
+) -> Result<bool, StoreError> {
+    let end_us = end_of_bucket(at_us, FINEST);
+    let mut sql =
+        snapshot.sql("SELECT CASE WHEN EXISTS (SELECT 1 FROM rollups WHERE project_id = ");
+    sql.bind(project).push(" AND tier = ").bind(FINEST);
+    sql.push(" AND bucket_us >= ").bind(end_us);
+    sql.push(") OR EXISTS (SELECT 1 FROM rollup_deltas WHERE project_id = ")
+        .bind(project);
+    sql.push(" AND bucket_us >= ").bind(end_us);
+    if at_us < end_us {
+        sql.push(") OR EXISTS (SELECT 1 FROM calls f WHERE project_id = ")
+            .bind(project);
+        push_call_range(&mut sql, (at_us, end_us));
+    }
+    sql.push(") THEN 1 ELSE 0 END");
+    let found = snapshot.first(sql, |row| row.int(0)).await?;
+    Ok(found == Some(1))
 }

@@ -62,8 +62,10 @@ async fn traces_of_a_range_are_counted_wherever_it_cuts(db: Database) {
             let inside = calls.iter().filter(|call| {
                 call.why().is_none() && (filter.from_us..filter.to_us).contains(&call.start_us)
             });
-            let traces: HashSet<TraceId> = inside.map(|call| call.key.trace.trace_id).collect();
+            let traces: HashSet<TraceId> =
+                inside.clone().map(|call| call.key.trace.trace_id).collect();
             let summary = query::summary(&mut snapshot, &filter).await.unwrap();
+            assert_eq!(summary.sums.calls, inside.count() as u64, "{from} {length}");
             let counted = (summary.traces.traces, summary.traces.exact);
             assert_eq!(counted, (traces.len() as u64, true), "{from} {length}");
         }
@@ -180,6 +182,9 @@ async fn check_values(store: &Store, when: &str) {
         (10 * HOUR, 4 * DAY + 11 * HOUR),
         (13 * HOUR, 14 * HOUR + 9 * MINUTE),
         (2 * DAY + 3 * HOUR, 3 * DAY),
+        // Until just after the last call, and until just before it.
+        (3 * HOUR, 159 * 47 * MINUTE + 1),
+        (3 * HOUR, 159 * 47 * MINUTE),
     ];
     for (from, to) in ranges {
         let whole = range(NOON_US + from, NOON_US + to);
