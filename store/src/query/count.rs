@@ -21,7 +21,7 @@ use crate::{LANES, StoreError, delta::SAMPLED_LANES};
 /// Matching calls that are looked at; of more, those of some lanes.
 const MOST_CALLS: u64 = 100_000;
 
-/// Matching calls that are enough to tell how many traces they are in, to within a hundredth or so.
+/// Matching calls that are enough to tell how many traces they are in, to within a few hundredths.
 const ENOUGH_CALLS: u64 = 20_000;
 
 /// Calls of a range that are read to find those that match.
