@@ -16,7 +16,7 @@ pub enum StoreError {
     /// No connection, or none within the time limit. May be retried.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
-    /// The file, its folder or the server accepts no writes. May be retried: a standby becomes primary.
+    /// The file, its folder, its disk or the server accepts no writes. May be retried: a standby becomes primary.
     #[error("the database cannot be written: {0}")]
     ReadOnly(String),
     /// No space left. May be retried.
@@ -157,10 +157,14 @@ fn from_postgres(code: &str, text: String) -> StoreError {
     }
 }
 
-/// Primary result codes: <https://www.sqlite.org/rescode.html>.
+/// Result codes: <https://www.sqlite.org/rescode.html>.
 fn from_sqlite(code: &str, text: String) -> StoreError {
-    let primary = code.parse::<u32>().unwrap_or_default() & 0xff;
-    match primary {
+    let code = code.parse::<u32>().unwrap_or_default();
+    // The disk failed to write, sync, sync a folder, truncate: it may well be read.
+    if matches!(code, 778 | 1034 | 1290 | 1546) {
+        return StoreError::ReadOnly(text);
+    }
+    match code & 0xff {
         5 | 6 => StoreError::Locked,
         3 | 8 => StoreError::ReadOnly(text),
         // 9: interrupted, since it took too long.
