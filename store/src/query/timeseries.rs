@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use super::{
     ask::{Ask, By, Group, Value},
     breakdown::{breakdown, by_tool},
+    clauses::{Source, push_column},
     facts::facts,
-    filter::{Clause, Dimension, Filter, OneOf},
+    filter::{Clause, Column, Dimension, Filter, OneOf},
     paths::Paths,
+    ranking::sort,
     snapshot::Snapshot,
     sums::Sums,
 };
@@ -33,6 +35,9 @@ pub struct Timeseries {
     pub paths: Paths,
 }
 
+/// Values of a column of the series that are read bucket by bucket before they are ranked.
+const FEW_VALUES: u64 = 64;
+
 /// Sums in buckets that begin at `starts` (microseconds, ascending; the last ends with the range).
 /// Calls before the first start belong to it.
 ///
@@ -48,24 +53,106 @@ pub async fn timeseries(
     starts: &[i64],
     grain: i64,
 ) -> Result<Timeseries, StoreError> {
-    let Some(dimension) = dimension else {
-        let ask = Ask {
-            bucket: Some(grain),
-            ..Ask::by(By::Nothing)
-        };
-        let groups = facts(snapshot, filter, ask).await?;
-        let buckets = spread(groups, starts)
-            .remove(&Value::Absent)
-            .unwrap_or_else(|| zeros(starts));
-        let series = vec![Series {
-            value: Value::Absent,
-            buckets,
-        }];
-        return Ok(Timeseries {
-            series,
-            ..Timeseries::default()
-        });
+    match dimension {
+        None => {
+            let series = vec![Series {
+                value: Value::Absent,
+                buckets: totals(snapshot, filter, starts, grain).await?,
+            }];
+            Ok(Timeseries {
+                series,
+                ..Timeseries::default()
+            })
+        }
+        Some(Dimension::Column(column)) if has_few_values(snapshot, filter, column).await? => {
+            let ask = Ask {
+                bucket: Some(grain),
+                ..Ask::by(By::Column(column))
+            };
+            let groups = facts(snapshot, filter, ask).await?;
+            Ok(ranked(spread(groups, starts), limit))
+        }
+        Some(dimension) => of_dearest(snapshot, filter, dimension, limit, starts, grain).await,
+    }
+}
+
+async fn totals(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    starts: &[i64],
+    grain: i64,
+) -> Result<Vec<Sums>, StoreError> {
+    let ask = Ask {
+        bucket: Some(grain),
+        ..Ask::by(By::Nothing)
     };
+    let groups = facts(snapshot, filter, ask).await?;
+    let total = spread(groups, starts).remove(&Value::Absent);
+    Ok(total.unwrap_or_else(|| zeros(starts)))
+}
+
+async fn has_few_values(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    column: &Column,
+) -> Result<bool, StoreError> {
+    if !column.in_series() {
+        return Ok(false);
+    }
+    let mut sql = snapshot.sql("SELECT COUNT(*) FROM (SELECT DISTINCT ");
+    push_column(&mut sql, column, Source::Rollups);
+    sql.push(" FROM series s WHERE s.project_id = ")
+        .bind(filter.project)
+        .push(") v");
+    let values = snapshot.first(sql, |row| row.count(0)).await?;
+    Ok(values.unwrap_or_default() <= FEW_VALUES)
+}
+
+/// The dearest of all values by the sums of their buckets.
+fn ranked(mut by_value: HashMap<Value, Vec<Sums>>, limit: usize) -> Timeseries {
+    let mut values: Vec<(Value, Sums)> = by_value
+        .iter()
+        .map(|(value, buckets)| (value.clone(), total(buckets)))
+        .filter(|(_, sums)| sums.calls > 0)
+        .collect();
+    sort(&mut values);
+    let more = values.len().saturating_sub(limit) as u64;
+    values.truncate(limit);
+    let series = values.into_iter().map(|(value, _)| Series {
+        buckets: by_value.remove(&value).unwrap_or_default(),
+        value,
+    });
+    let series = series.collect();
+    let rest = by_value.into_values().reduce(|mut rest, buckets| {
+        for (rest, sums) in rest.iter_mut().zip(&buckets) {
+            *rest += sums;
+        }
+        rest
+    });
+    Timeseries {
+        series,
+        rest: rest.filter(|_| more > 0).map(|rest| (more, rest)),
+        paths: Paths::default(),
+    }
+}
+
+fn total(buckets: &[Sums]) -> Sums {
+    let mut total = Sums::default();
+    for sums in buckets {
+        total += sums;
+    }
+    total
+}
+
+/// Of values of which there may be many: first which ones are the dearest, then these bucket by bucket.
+async fn of_dearest(
+    snapshot: &mut Snapshot,
+    filter: &Filter,
+    dimension: &Dimension,
+    limit: usize,
+    starts: &[i64],
+    grain: i64,
+) -> Result<Timeseries, StoreError> {
     let ranking = breakdown(snapshot, filter, dimension, limit).await?;
     let values: Vec<Value> = ranking.rows.into_iter().map(|(value, _)| value).collect();
     let groups = by_value(snapshot, filter, dimension, &values, grain).await?;
@@ -80,14 +167,7 @@ pub async fn timeseries(
     let rest = match ranking.rest {
         None => None,
         Some((count, _)) => {
-            let ask = Ask {
-                bucket: Some(grain),
-                ..Ask::by(By::Nothing)
-            };
-            let totals = facts(snapshot, filter, ask).await?;
-            let mut rest = spread(totals, starts)
-                .remove(&Value::Absent)
-                .unwrap_or_else(|| zeros(starts));
+            let mut rest = totals(snapshot, filter, starts, grain).await?;
             for series in &series {
                 for (rest, sums) in rest.iter_mut().zip(&series.buckets) {
                     *rest = rest.less(sums);

@@ -20,6 +20,7 @@ crate::on_both!(
     days_that_an_older_collector_wrote_are_answered_without_the_newer_sums,
     what_an_older_collector_wrote_is_its_own_estimate,
     a_day_with_too_many_values_is_answered_by_calls,
+    values_are_ranked_and_spread_over_time_however_many_there_are,
 );
 
 const MINUTE: i64 = 60_000_000;
@@ -394,4 +395,86 @@ async fn a_day_with_too_many_values_is_answered_by_calls(db: Database) {
     let answer = query::path_sums(&mut snapshot, &filter).await.unwrap();
     let found: u64 = answer.paths.iter().map(|(_, sums)| sums.calls).sum();
     assert_eq!(found, matching.count() as u64);
+}
+
+async fn values_are_ranked_and_spread_over_time_however_many_there_are(db: Database) {
+    let rows: Vec<LandingRow> = (0..160_u8)
+        .map(|number| {
+            let mut row = call(number, 1, 0, i64::from(number % 70) + 1);
+            row.span.start_us = NOON_US + i64::from(number) * 47 * MINUTE;
+            row.span.end_us = row.span.start_us + 1000;
+            row.span.service = format!("service {}", number % 70).into();
+            row.span.attribution = Arc::new(Attribution {
+                feature: (number % 4 > 0).then(|| format!("feature {}", number % 4).into()),
+                ..Attribution::default()
+            });
+            row
+        })
+        .collect();
+    db.store.commit(&rows, &[]).await.unwrap();
+    settle(&db.store).await;
+    let calls = db.store.all_calls().await.unwrap();
+    let all = range(NOON_US + HOUR, NOON_US + 5 * DAY + HOUR);
+    let starts: Vec<i64> = (0..6).map(|day| NOON_US + day * DAY - DAY / 2).collect();
+
+    for (column, values) in [(Column::Service, 70), (Column::Feature, 4)] {
+        let mut expected: BTreeMap<Option<&str>, Vec<(u64, i128)>> = BTreeMap::new();
+        let inside = |call: &&CallRow| (all.from_us..all.to_us).contains(&call.start_us);
+        for call in calls.iter().filter(inside) {
+            let value = match column {
+                Column::Service => Some(&*call.service),
+                _ => call.attribution.feature.as_deref(),
+            };
+            let day = starts.partition_point(|start| *start <= call.start_us) - 1;
+            let (calls, cost) = &mut expected.entry(value).or_insert(vec![(0, 0); 6])[day];
+            *calls += 1;
+            *cost += i128::from(call.call.cost.unwrap().0);
+        }
+        let mut expected: Vec<_> = expected.into_iter().collect();
+        assert_eq!(expected.len(), values);
+        let cost = |buckets: &[(u64, i128)]| buckets.iter().map(|sums| sums.1).sum::<i128>();
+        let calls = |buckets: &[(u64, i128)]| buckets.iter().map(|sums| sums.0).sum::<u64>();
+        expected.sort_by(|(a, a_sums), (b, b_sums)| {
+            let size = |sums| std::cmp::Reverse((cost(sums), calls(sums)));
+            let order = size(a_sums).cmp(&size(b_sums));
+            order.then_with(|| (a.is_none(), a).cmp(&(b.is_none(), b)))
+        });
+        let dimension = Dimension::Column(column);
+        let mut snapshot = db.store.snapshot().await.unwrap();
+        for limit in [1, 3, 100] {
+            let found = query::timeseries(
+                &mut snapshot,
+                &all,
+                Some(&dimension),
+                limit,
+                &starts,
+                86_400,
+            );
+            let found = found.await.unwrap();
+            let plain = |buckets: &[Sums]| -> Vec<(u64, i128)> {
+                let each = buckets.iter().map(|sums| (sums.calls, sums.cost.0));
+                each.collect()
+            };
+            let series: Vec<_> = found
+                .series
+                .iter()
+                .map(|series| match &series.value {
+                    Value::Text(text) => (Some(text.as_str()), plain(&series.buckets)),
+                    _ => (None, plain(&series.buckets)),
+                })
+                .collect();
+            let shown = limit.min(values);
+            assert_eq!(series, expected[..shown], "{dimension:?} {limit}");
+            let mut rest = vec![(0, 0); 6];
+            for (sum, sums) in expected[shown..]
+                .iter()
+                .flat_map(|(_, buckets)| (0..).zip(buckets))
+            {
+                rest[sum] = (rest[sum].0 + sums.0, rest[sum].1 + sums.1);
+            }
+            let rest = (values > shown).then(|| ((values - shown) as u64, rest));
+            let found = found.rest.map(|(count, sums)| (count, plain(&sums)));
+            assert_eq!(found, rest, "{dimension:?} {limit}");
+        }
+    }
 }
