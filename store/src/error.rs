@@ -160,8 +160,8 @@ fn from_postgres(code: &str, text: String) -> StoreError {
 /// Result codes: <https://www.sqlite.org/rescode.html>.
 fn from_sqlite(code: &str, text: String) -> StoreError {
     let code = code.parse::<u32>().unwrap_or_default();
-    // The disk failed to write, sync, sync a folder, truncate: it may well be read.
-    if matches!(code, 778 | 1034 | 1290 | 1546) {
+    // The disk failed to write, sync, sync a folder, truncate, grow the log's index: it may well be read.
+    if matches!(code, 778 | 1034 | 1290 | 1546 | 4874) {
         return StoreError::ReadOnly(text);
     }
     match code & 0xff {

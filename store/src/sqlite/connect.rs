@@ -1,6 +1,10 @@
 //! Opening the file: pragmas, migrations.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
 
 use sqlx::{
     ConnectOptions,
@@ -46,22 +50,23 @@ impl Sqlite {
         migrate(&writer)
             .await
             .map_err(|error| describe(path, error))?;
-        let file = file
-            .pragma("query_only", "on")
-            .pragma("cache_size", "-4096"); // 4 MiB
+        let file = file.pragma("query_only", "on");
         let askers = options.askers();
         let reader = readers(options.max_connections - askers, options.acquire_timeout);
+        let reader = reader.connect_with(file.clone().pragma("cache_size", "-2048")); // 2 MiB
+        let reader = reader.await?;
         let questions = readers(askers, options.acquire_timeout);
-        let reader = reader.connect_with(file.clone()).await?;
+        let questions = questions.connect_with(file.pragma("cache_size", "-4096")); // 4 MiB
         Ok(Self {
             checkpoints: Checkpoints::start(reader.clone()),
             log: Log::of(path),
             reader,
-            questions: questions.connect_with(file).await?,
+            questions: questions.await?,
             writer,
             seen: Arc::default(),
             settling: Arc::default(),
             turn: Arc::default(),
+            claims_dropped_before: Arc::new(AtomicI64::new(i64::MIN)),
         })
     }
 }

@@ -20,7 +20,10 @@ mod snapshot;
 mod status;
 mod write;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicI64},
+};
 
 use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 use tokio::sync::{Mutex, RwLock};
@@ -50,6 +53,8 @@ pub(crate) struct Sqlite {
     /// Held by the settling that writes: of all who wait for the writer no more than one settles, so that spans land between
     /// two of them.
     turn: Arc<Mutex<()>>,
+    /// The UTC day before which this process has left no claim.
+    claims_dropped_before: Arc<AtomicI64>,
 }
 
 impl Sqlite {

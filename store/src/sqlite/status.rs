@@ -1,11 +1,13 @@
 //! Status and retention on SQLite.
 
+use std::sync::atomic::Ordering;
+
 use costflame_pricing::UsdSum;
 use sqlx::Row;
 
 use super::{Sqlite, halves};
 use crate::{
-    Dropped, Status, StoreError,
+    Dropped, LANES, Status, StoreError,
     call_row::day_of,
     retention::{
         CALLS_DROPPED_BEFORE, CLAIMS_DROPPED_BEFORE, CLAIMS_KEPT_DAYS, Keep,
@@ -15,6 +17,20 @@ use crate::{
 
 /// Rows deleted in one transaction, so that commits never wait long.
 const CHUNK: i64 = 10_000;
+
+/// Deletes claims of one lane of identities.
+macro_rules! delete_claims {
+    ($condition:literal) => {
+        concat!(
+            "DELETE FROM claims WHERE (project_id, identity_lane, identity, side, order_key, trace_id, span_id, landed_day) \
+             IN (SELECT c.project_id, c.identity_lane, c.identity, c.side, c.order_key, c.trace_id, c.span_id, c.landed_day \
+             FROM (SELECT DISTINCT project_id FROM series) p CROSS JOIN claims c ON c.project_id = p.project_id \
+             AND c.identity_lane = $3 AND ",
+            $condition,
+            " LIMIT $2)"
+        )
+    };
+}
 
 impl Sqlite {
     /// See [`crate::Store::status`].
@@ -59,21 +75,33 @@ impl Sqlite {
         // Rows are appended in about the order of their receive time.
         const LANDING: &str = "DELETE FROM landing WHERE rowid IN (SELECT rowid FROM landing ORDER BY rowid LIMIT $2) \
              AND received_us < $1";
-        const CLAIMS: &str = "DELETE FROM claims WHERE (project_id, identity_lane, identity, side, order_key, trace_id, \
-             span_id, landed_day) IN (SELECT project_id, identity_lane, identity, side, order_key, trace_id, span_id, \
-             landed_day FROM claims WHERE landed_day < $1 LIMIT $2)";
         Ok(Dropped {
             landing: self
-                .drop_before(LANDING_DROPPED_BEFORE, landing, LANDING)
+                .drop_before(LANDING_DROPPED_BEFORE, landing, LANDING, None)
                 .await?,
-            claims: self
-                .drop_before(CLAIMS_DROPPED_BEFORE, claims, CLAIMS)
-                .await?,
+            claims: self.drop_claims(claims).await?,
             calls: match keep.call_days {
                 Some(days) => self.drop_calls(i64::from(day_of(now_us)) - days).await?,
                 None => 0,
             },
         })
+    }
+
+    /// Drops the claims of traces that were first received before a UTC day: once is enough, no trace is first received in
+    /// the past.
+    async fn drop_claims(&self, day: i64) -> Result<u64, StoreError> {
+        const CLAIMS: &str = delete_claims!("c.landed_day < $1");
+        if self.claims_dropped_before.load(Ordering::Relaxed) >= day {
+            return Ok(0);
+        }
+        let mut dropped = 0;
+        for lane in 0..LANES {
+            dropped += self
+                .drop_before(CLAIMS_DROPPED_BEFORE, day, CLAIMS, Some(lane))
+                .await?;
+        }
+        self.claims_dropped_before.store(day, Ordering::Relaxed);
+        Ok(dropped)
     }
 
     /// Drops the calls that start before a UTC day, and what tells of them alone. Their rollups stay.
@@ -83,15 +111,17 @@ impl Sqlite {
         const TRACES: &str = "DELETE FROM traces WHERE rowid IN (SELECT t.rowid FROM (SELECT DISTINCT project_id FROM series) p \
              CROSS JOIN traces t ON t.project_id = p.project_id AND t.start_us < $1 * 86400000000 \
              AND t.end_us < $1 * 86400000000 LIMIT $2)";
-        const CLAIMS: &str = "DELETE FROM claims WHERE (project_id, identity_lane, identity, side, order_key, trace_id, \
-             span_id, landed_day) IN (SELECT project_id, identity_lane, identity, side, order_key, trace_id, span_id, \
-             landed_day FROM claims WHERE start_us < $1 * 86400000000 LIMIT $2)";
+        const CLAIMS: &str = delete_claims!("c.start_us < $1 * 86400000000");
         const SAMPLE: &str = "DELETE FROM sampled_calls WHERE rowid IN (SELECT rowid FROM sampled_calls \
              WHERE start_us < $1 * 86400000000 LIMIT $2)";
-        let dropped = self.drop_before(CALLS_DROPPED_BEFORE, day, CALLS).await?;
+        let mark = CALLS_DROPPED_BEFORE;
+        let dropped = self.drop_before(mark, day, CALLS, None).await?;
         if dropped > 0 {
-            for sql in [TRACES, CLAIMS, SAMPLE] {
-                self.drop_before(CALLS_DROPPED_BEFORE, day, sql).await?;
+            for sql in [TRACES, SAMPLE] {
+                self.drop_before(mark, day, sql, None).await?;
+            }
+            for lane in 0..LANES {
+                self.drop_before(mark, day, CLAIMS, Some(lane)).await?;
             }
         }
         Ok(dropped)
@@ -102,16 +132,14 @@ impl Sqlite {
         mark: &'static str,
         before: i64,
         sql: &'static str,
+        lane: Option<i16>,
     ) -> Result<u64, StoreError> {
         let mut dropped = 0;
         loop {
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            let gone = sqlx::query(sql)
-                .bind(before)
-                .bind(CHUNK)
-                .execute(&mut *transaction)
-                .await?
-                .rows_affected();
+            let chunk = sqlx::query(sql).bind(before).bind(CHUNK);
+            let chunk = lane.into_iter().fold(chunk, |chunk, lane| chunk.bind(lane));
+            let gone = chunk.execute(&mut *transaction).await?.rows_affected();
             if gone == 0 {
                 return Ok(dropped);
             }

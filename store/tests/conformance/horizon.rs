@@ -2,7 +2,7 @@
 
 use costflame_store::LandingRow;
 
-use crate::support::{Database, NOW_US, call, plain, settle, verify};
+use crate::support::{Database, NOW_US, call, count, plain, settle, verify};
 
 crate::on_both!(
     a_late_span_is_kept_and_changes_no_other,
@@ -156,4 +156,11 @@ async fn sealed_spans_and_old_claims_are_dropped(db: Database) {
             .iter()
             .all(|call| call.why().is_none())
     );
+
+    // And its claim goes in turn.
+    let now_us = NOW_US + 24 * 40 * HOUR;
+    db.store.prepare(now_us).await.unwrap();
+    assert!(db.store.drop_sealed(now_us).await.unwrap().claims > 0);
+    assert_eq!(count(&db.url, "SELECT COUNT(*) FROM claims").await, 0);
+    verify(&db.store).await;
 }
