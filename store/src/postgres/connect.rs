@@ -1,6 +1,6 @@
 //! Connecting: version, migrations, partitions.
 
-use std::{str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, PgConnection,
@@ -12,6 +12,10 @@ use super::{Openings, Postgres};
 use crate::{Options, StoreError, clock, error::OLDEST_POSTGRES};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How often a migration is tried that meets the transactions of collectors at work, and the pause between two tries.
+const MIGRATION_ATTEMPTS: u32 = 20;
+const MIGRATION_PAUSE: Duration = Duration::from_millis(200);
 
 /// Whoever waits for a lock, as of another program on a whole table, hears so before a sender loses patience. The server
 /// would keep waiting for a client that has gone, a connection for each try. And compiling a statement takes longer than
@@ -45,7 +49,7 @@ impl Postgres {
                 .map_err(|_| StoreError::Unreachable("the server does not answer".into()))??;
         check_version(&mut connection).await?;
         let begin = openings(&mut connection).await?;
-        MIGRATIONS.run(&mut connection).await?;
+        migrate(&mut connection).await?;
         let distributed = sqlx::query_scalar("SELECT to_regclass('pg_dist_partition') IS NOT NULL")
             .fetch_one(&mut connection)
             .await?;
@@ -71,6 +75,26 @@ impl Postgres {
         };
         postgres.create_partitions(clock::now_us()).await?;
         Ok(postgres)
+    }
+}
+
+/// A migration locks whole tables, collectors of the version before theirs in an order of their own. Whoever of two was
+/// undone tries again; every migration is one transaction.
+async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let mut attempt = 1;
+    loop {
+        let migrated = MIGRATIONS.run(&mut *connection).await;
+        match migrated.map_err(StoreError::from) {
+            Err(StoreError::Conflict | StoreError::Locked) if attempt < MIGRATION_ATTEMPTS => {
+                tracing::info!(
+                    attempt,
+                    "a migration met other transactions and is tried again"
+                );
+                tokio::time::sleep(MIGRATION_PAUSE).await;
+                attempt += 1;
+            }
+            result => return result,
+        }
     }
 }
 

@@ -1,6 +1,11 @@
-//! A migration of Postgres leaves a running collector of the version before at work: it only adds.
+//! A migration of Postgres leaves a running collector of the version before at work: it only adds, and does not fail by it.
 
-use std::{collections::HashSet, path::Path};
+use std::{collections::HashSet, path::Path, time::Duration};
+
+use costflame_store::{Options, Store, testing};
+use sqlx::{Connection, PgConnection};
+
+use crate::support::{count, execute};
 
 /// From this migration on collectors are upgraded one by one.
 const FIRST: u32 = 11;
@@ -25,6 +30,34 @@ fn migrations_only_add() {
             "{name} takes something from a collector of the version before (docs/adr/0006): {broken:#?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_migration_that_met_a_transaction_is_tried_again() {
+    const BEFORE: &str = "ALTER TABLE landing DROP COLUMN sent_request, DROP COLUMN sent_system; \
+         ALTER TABLE calls DROP COLUMN sent_request, DROP COLUMN sent_system; \
+         ALTER TABLE sampled_calls DROP COLUMN sent_system; DELETE FROM _sqlx_migrations WHERE version = 15";
+    const WAITING: &str =
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'calls'::regclass";
+    let url = testing::postgres_database().await;
+    execute(&url, BEFORE).await;
+    let mut collector = PgConnection::connect(&url).await.unwrap();
+    let lock =
+        sqlx::raw_sql("SET deadlock_timeout = '5s'; BEGIN; LOCK TABLE calls IN ACCESS SHARE MODE");
+    lock.execute(&mut collector).await.unwrap();
+    let meeting = async {
+        while count(&url, WAITING).await == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // The migration has this one. Of the two that now wait for each other it looks sooner, and is undone.
+        let circle = sqlx::raw_sql("LOCK TABLE landing IN ACCESS SHARE MODE");
+        let locked = circle.execute(&mut collector).await;
+        locked.expect("the collector goes on");
+        collector.close().await.expect("closed");
+    };
+    let options = Options::default();
+    let (opened, ()) = tokio::join!(Store::connect(&url, &options), meeting);
+    opened.expect("the database opens");
 }
 
 #[test]
