@@ -26,7 +26,8 @@ struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// In transaction mode, with three connections to the server on `port`.
+    /// In transaction mode, with three connections to the server on `port`, taken in turn: what is no transaction loses its
+    /// connection in the middle.
     fn start(folder: &Path, port: &str) -> Self {
         let listen = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let listen_port = listen.local_addr().expect("bound").port();
@@ -34,7 +35,7 @@ impl PgBouncer {
         let settings = format!(
             "[databases]\n* = host=127.0.0.1 port={port} user=costflame\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {listen_port}\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n\
-             ignore_startup_parameters = extra_float_digits\nunix_socket_dir =\n"
+             server_round_robin = 1\nignore_startup_parameters = extra_float_digits\nunix_socket_dir =\n"
         );
         let file = folder.join("pgbouncer.ini");
         fs::write(&file, settings).expect("writable");

@@ -167,10 +167,13 @@ impl Into<'_> {
 impl Postgres {
     /// See [`crate::Store::has_differences`].
     pub(crate) async fn has_differences(&self) -> Result<bool, StoreError> {
+        let mut guard = Guard::begin(&self.pool, self.begin.plain).await?;
         let any = query_scalar(
             "SELECT EXISTS (SELECT FROM trace_deltas) OR EXISTS (SELECT FROM rollup_deltas) OR EXISTS (SELECT FROM dim_deltas)",
         );
-        Ok(any.fetch_one(&self.pool).await?)
+        let any = any.fetch_one(guard.connection()).await?;
+        guard.commit().await?;
+        Ok(any)
     }
 
     /// See [`crate::Store::fold`].
