@@ -36,14 +36,15 @@ fn migrations_only_add() {
 async fn a_migration_that_met_a_transaction_is_tried_again() {
     const BEFORE: &str = "ALTER TABLE landing DROP COLUMN sent_request, DROP COLUMN sent_system; \
          ALTER TABLE calls DROP COLUMN sent_request, DROP COLUMN sent_system; \
-         ALTER TABLE sampled_calls DROP COLUMN sent_system; DELETE FROM _sqlx_migrations WHERE version = 15";
+         ALTER TABLE sampled_calls DROP COLUMN sent_system; DELETE FROM _sqlx_migrations WHERE version = 15; \
+         DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''3s''', current_database()); END $$";
     const WAITING: &str =
         "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'calls'::regclass";
     let url = testing::postgres_database().await;
     execute(&url, BEFORE).await;
     let mut collector = PgConnection::connect(&url).await.unwrap();
     let lock =
-        sqlx::raw_sql("SET deadlock_timeout = '5s'; BEGIN; LOCK TABLE calls IN ACCESS SHARE MODE");
+        sqlx::raw_sql("SET deadlock_timeout = '30s'; BEGIN; LOCK TABLE calls IN ACCESS SHARE MODE");
     lock.execute(&mut collector).await.unwrap();
     let meeting = async {
         while count(&url, WAITING).await == 0 {
